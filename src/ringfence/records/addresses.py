@@ -1,0 +1,86 @@
+"""Addresses and prefixes as a record writes them."""
+
+import ipaddress
+import re
+from typing import Iterable, List, Tuple, Union
+
+from ..errors import BadRecord
+
+Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
+Prefix = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+
+_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
+
+
+def parse_prefix(text: str, version: int = None, lenient: bool = False) -> Prefix:
+    """``text`` as a prefix; a bare address is a prefix of its full length.
+
+    With ``version`` 4 or 6 the other family is an error. ``lenient`` reads host bits as
+    stock XAPI does (they are masked away); otherwise they are an error with both readings.
+    """
+    word = text.strip()
+    try:
+        interface = ipaddress.ip_interface(word)
+    except ValueError:
+        raise BadRecord(
+            "{!r} is not an address or prefix".format(text),
+            mend="write 10.0.0.5, 10.0.0.0/24, 2001:db8::5 or 2001:db8::/64",
+        ) from None
+    network = interface.network
+    if "%" in word:
+        raise BadRecord("{!r} has a zone".format(text), mend="leave out the part from % on")
+    if version and network.version != version:
+        raise BadRecord("{} is not an IPv{} address".format(text, version), mend="move it to ipv{}=".format(network.version))
+    if interface.ip != network.network_address and not lenient:
+        raise BadRecord(
+            "{} has host bits set".format(word),
+            mend="write {} for one address or {} for the prefix".format(interface.ip, network),
+        )
+    return network
+
+
+def is_single(prefix: Prefix) -> bool:
+    return prefix.prefixlen == prefix.max_prefixlen
+
+
+def show_prefix(prefix: Prefix) -> str:
+    """The canonical text: an address alone where the prefix is one address."""
+    return str(prefix.network_address) if is_single(prefix) else str(prefix)
+
+
+def sort_prefixes(prefixes: Iterable[Prefix]) -> Tuple[Prefix, ...]:
+    """Sorted and without repetitions, IPv4 before IPv6."""
+    return tuple(sorted(set(prefixes), key=lambda p: (p.version, int(p.network_address), p.prefixlen)))
+
+
+def within(inner: Prefix, outer: Prefix) -> bool:
+    """Whether every address of ``inner`` is in ``outer``; prefixes of two families never are."""
+    if inner.version != outer.version or inner.prefixlen < outer.prefixlen:
+        return False
+    shift = outer.max_prefixlen - outer.prefixlen
+    return int(inner.network_address) >> shift == int(outer.network_address) >> shift
+
+
+def single(address: Address) -> Prefix:
+    return ipaddress.ip_network(address)
+
+
+def link_local(mac: str) -> Prefix:
+    """The link-local address that is derived from a MAC (RFC 4291, appendix A)."""
+    octets = [int(o, 16) for o in mac.split(":")]
+    eui = [octets[0] ^ 2, octets[1], octets[2], 0xFF, 0xFE] + octets[3:]
+    return ipaddress.ip_network((0xFE80 << 112) | int.from_bytes(bytes(eui), "big"))
+
+
+def parse_mac(text: str) -> str:
+    """A unicast MAC in lower case with colons."""
+    mac = text.strip().lower().replace("-", ":")
+    if not _MAC.match(mac):
+        raise BadRecord("{!r} is not a MAC address".format(text), mend="write six octets, aa:bb:cc:dd:ee:ff")
+    if int(mac[:2], 16) & 1:
+        raise BadRecord("{} is a multicast address".format(mac), mend="write the VIF's own MAC")
+    return mac
+
+
+def show_all(prefixes: Iterable[Prefix]) -> List[str]:
+    return [show_prefix(p) for p in prefixes]
