@@ -1,0 +1,8 @@
+"""The pipeline as data: compile a picture into flows, and run a frame through them."""
+
+from .compile import BridgePlan, Segment, compile_bridge
+from .evaluate import evaluate
+from .flow import Flow, FlowSet
+from .numbers import Numbers
+
+__all__ = ["BridgePlan", "Flow", "FlowSet", "Numbers", "Segment", "compile_bridge", "evaluate"]

@@ -1,0 +1,63 @@
+"""Tables 39 to 41: learning where machines are, delivery, and the copies of a flood."""
+
+from typing import List
+
+from .compile import Site
+from .fields import match
+from .flow import (
+    FORGET_PORT,
+    NORMAL,
+    SOURCE_TO_DESTINATION,
+    STRIP_TAG,
+    Action,
+    FlowSet,
+    clone,
+    load,
+    output,
+    resubmit,
+    set_receiver,
+)
+from .pipeline import (
+    ARRIVED,
+    COPY,
+    DESTINATION,
+    KIND_LOCAL,
+    KIND_NETWORK,
+    KIND_PARTY,
+    NETWORK,
+    RECEIVER,
+    SENDER,
+    cookie,
+)
+
+
+def shared(flows: FlowSet) -> None:
+    # Explicit delivery teaches the switch nothing about the sender: a copy sent back to it does.
+    teach = clone(SOURCE_TO_DESTINATION, NORMAL)
+    flows.add("learn", 100, match(**{ARRIVED: 1, COPY: 0}), [teach, resubmit("delivery")])
+    flows.add("learn", 0, (), [resubmit("delivery")])
+    flows.add("delivery", 10, match(**{RECEIVER: 0}), [NORMAL])
+    flows.drop("delivery", 0, (), "unmatched")
+    flows.drop("flood", 0, (), "unmatched")
+
+
+def network(flows: FlowSet, site: Site) -> None:
+    copies: List[Action] = []
+    for member in site.members:
+        vid = site.vid(member.vif.uuid)
+        to = set_receiver(member.vif.mac)
+        ports = site.ports(member)
+        if not ports:
+            flows.add("delivery", 100, match(**{RECEIVER: vid}), [to, NORMAL], cookie(KIND_PARTY, vid))
+            continue
+        mark = cookie(KIND_LOCAL, vid)
+        send: List[Action] = [FORGET_PORT, STRIP_TAG] + [output(port) for port in ports]
+        reached = [to, clone(*send), NORMAL] if member.vif.migrating else [to] + send
+        flows.add("delivery", 100, match(**{RECEIVER: vid, COPY: 0}), reached, mark)
+        flows.add("delivery", 100, match(**{RECEIVER: vid, COPY: 1}), send, mark)
+        flows.drop("delivery", 200, match(**{RECEIVER: vid, SENDER: vid}), "echo", vid)
+        copies.append(clone(load(RECEIVER, vid), load(DESTINATION, site.any_class(member)), load(COPY, 1), resubmit("out")))
+    mark = cookie(KIND_NETWORK, site.net)
+    flows.add("flood", 100, match(**{NETWORK: site.net, ARRIVED: 1}), copies + [NORMAL], mark)
+    beyond = [load(RECEIVER, 0), load(DESTINATION, site.number(site.uplink())), load(COPY, 1), resubmit("out")]
+    flows.add("flood", 50, match(**{NETWORK: site.net}), copies + beyond, mark)

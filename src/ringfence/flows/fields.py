@@ -1,0 +1,120 @@
+"""The match fields that the pipeline uses, by their names in ovs-ofctl (ovs-fields(7)), and how each is written."""
+
+import ipaddress
+from typing import Any, Dict, NamedTuple, Optional, Tuple
+
+from ..records.addresses import Prefix
+
+
+class Field(NamedTuple):
+    width: int
+    """In bits."""
+    form: str
+    """dec, hex, mac, ipv4 or ipv6."""
+
+
+FIELDS: Dict[str, Field] = {
+    "reg0": Field(32, "hex"),
+    "reg1": Field(32, "hex"),
+    "reg2": Field(32, "hex"),
+    "reg3": Field(32, "hex"),
+    "reg4": Field(32, "hex"),
+    "reg5": Field(32, "hex"),
+    "reg6": Field(32, "hex"),
+    "reg7": Field(32, "hex"),
+    "reg8": Field(32, "hex"),
+    "conj_id": Field(32, "dec"),
+    "in_port": Field(32, "dec"),
+    "vlan_tci": Field(16, "hex"),
+    "dl_src": Field(48, "mac"),
+    "dl_dst": Field(48, "mac"),
+    "dl_type": Field(16, "hex"),
+    "nw_proto": Field(8, "dec"),
+    "nw_src": Field(32, "ipv4"),
+    "nw_dst": Field(32, "ipv4"),
+    "ipv6_src": Field(128, "ipv6"),
+    "ipv6_dst": Field(128, "ipv6"),
+    "nw_ttl": Field(8, "dec"),
+    "ip_frag": Field(2, "frag"),
+    "tp_src": Field(16, "dec"),
+    "tp_dst": Field(16, "dec"),
+    "icmp_type": Field(8, "dec"),
+    "icmp_code": Field(8, "dec"),
+    "nd_target": Field(128, "ipv6"),
+    "nd_sll": Field(48, "mac"),
+    "nd_tll": Field(48, "mac"),
+    "arp_op": Field(8, "dec"),
+    "arp_spa": Field(32, "ipv4"),
+    "arp_tpa": Field(32, "ipv4"),
+    "arp_sha": Field(48, "mac"),
+    "arp_tha": Field(48, "mac"),
+}
+ORDER = {name: n for n, name in enumerate(FIELDS)}
+
+Value = Tuple[str, int, Optional[int]]
+"""Field, value, and its mask where it is not exact."""
+Match = Tuple[Value, ...]
+
+ARP, RARP, IPV4, IPV6 = 0x0806, 0x8035, 0x0800, 0x86DD
+ICMP, IGMP, UDP, ICMPV6 = 1, 2, 17, 58
+BROADCAST = (1 << 48) - 1
+MULTICAST_BIT = 1 << 40
+FRAGMENT = 1
+"""Bit 0 of ``ip_frag``: any fragment; bit 1: not the first one (OVS's nw_frag)."""
+
+
+def mac_number(mac: str) -> int:
+    return int(mac.replace(":", ""), 16)
+
+
+def match(**fields: Any) -> Match:
+    """Fields given as a number, a (value, mask) pair, a MAC as text, or a prefix; in the pipeline's order."""
+    rows = []
+    for name, given in fields.items():
+        width = FIELDS[name].width
+        if isinstance(given, (ipaddress.IPv4Network, ipaddress.IPv6Network)):
+            if given.prefixlen == 0:
+                continue
+            given = (int(given.network_address), int(given.netmask))
+        elif isinstance(given, str):
+            given = mac_number(given)
+        value, mask = given if isinstance(given, tuple) else (given, None)
+        if mask == (1 << width) - 1:
+            mask = None
+        rows.append((name, value, mask))
+    return tuple(sorted(rows, key=lambda r: ORDER[r[0]]))
+
+
+def family(prefix: Prefix, ipv4: str, ipv6: str) -> Dict[str, Any]:
+    """The Ethernet type of a prefix, and the prefix under the field name for its family."""
+    if prefix.version == 4:
+        return {"dl_type": ARP if ipv4.startswith("arp") else IPV4, ipv4: prefix}
+    return {"dl_type": IPV6, ipv6: prefix}
+
+
+def show_number(form: str, width: int, number: int) -> str:
+    if form == "mac":
+        return ":".join("{:02x}".format(octet) for octet in number.to_bytes(6, "big"))
+    if form == "ipv4":
+        return str(ipaddress.IPv4Address(number))
+    if form == "ipv6":
+        return str(ipaddress.IPv6Address(number))
+    return "{:#x}".format(number) if form == "hex" else str(number)
+
+
+def show_value(row: Value) -> str:
+    """``field=value`` or ``field=value/mask``, as ovs-ofctl reads it."""
+    name, value, mask = row
+    width, form = FIELDS[name]
+    if form == "frag":
+        return "ip_frag=yes"
+    text = "{}={}".format(name, show_number(form, width, value))
+    if mask is None:
+        return text
+    if form in ("ipv4", "ipv6"):
+        return "{}/{}".format(text, bin(mask).count("1"))
+    return "{}/{}".format(text, show_number(form, width, mask))
+
+
+def show_match(rows: Match) -> str:
+    return ",".join(show_value(row) for row in rows)

@@ -1,0 +1,224 @@
+"""Tables 0 to 20 for frames from guests: where they enter, and what a guest may claim to be."""
+
+from typing import Any, Dict, Iterable, List
+
+from ..picture.identity import Identity
+from ..picture.network import Member
+from ..records.addresses import Prefix, is_single
+from .compile import Site
+from .fields import (
+    ARP,
+    BROADCAST,
+    FRAGMENT,
+    ICMP,
+    ICMPV6,
+    IGMP,
+    IPV4,
+    IPV6,
+    MULTICAST_BIT,
+    RARP,
+    UDP,
+    family,
+    match,
+)
+from .flow import NORMAL, Action, FlowSet, load, resubmit
+from .pipeline import KIND_LOCAL, NETWORK, SENDER, SOURCE, SOURCE_SPACE, cookie
+
+TAGGED = (0x1000, 0x1000)
+ND: Dict[str, Any] = {"dl_type": IPV6, "nw_proto": ICMPV6, "icmp_code": 0}
+SOLICIT: Dict[str, Any] = dict(ND, icmp_type=135)
+ADVERTISE: Dict[str, Any] = dict(ND, icmp_type=136)
+NOTHING6 = (0, (1 << 128) - 1)
+UNICAST = (0, MULTICAST_BIT)
+MULTICAST = (MULTICAST_BIT, MULTICAST_BIT)
+SOLICITED_NODE = (0x3333FF000000, 0xFFFFFF000000)
+LINK_CONTROL = (0x0180C2000000, 0xFFFFFFFFFFF0)
+CISCO_CONTROL = (0x01000CCCCCCC, 0xFFFFFFFFFFFE)
+
+
+def shared(flows: FlowSet) -> None:
+    """What no guest that is locked or isolated may do, whoever it is."""
+    flows.drop("link", 300, match(vlan_tci=TAGGED), "tagged")
+    flows.drop("link", 200, match(dl_dst=LINK_CONTROL), "link-control")
+    flows.drop("link", 200, match(dl_dst=CISCO_CONTROL), "link-control")
+    flows.drop("link", 0, (), "mac")
+
+    flows.add("ethertype", 100, match(dl_type=ARP, arp_op=1), [resubmit("arp")])
+    flows.add("ethertype", 100, match(dl_type=ARP, arp_op=2), [resubmit("arp")])
+    flows.drop("ethertype", 50, match(dl_type=ARP), "arp")
+    flows.add("ethertype", 100, match(dl_type=IPV4), [resubmit("ipv4")])
+    flows.add("ethertype", 100, match(dl_type=IPV6), [resubmit("ipv6")])
+    flows.drop("ethertype", 0, (), "ethertype")
+    flows.drop("arp", 0, (), "arp")
+
+    flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=ICMP, icmp_type=5), "redirect")
+    flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=UDP, tp_src=67), "dhcp-server")
+    flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=IGMP, nw_dst=0xE0000001), "query")
+    flows.drop("ipv4", 390, match(dl_type=IPV4, nw_proto=UDP, ip_frag=(FRAGMENT, FRAGMENT), dl_dst=MULTICAST), "fragment")
+    discover = match(dl_type=IPV4, nw_proto=UDP, nw_src=0, nw_dst=0xFFFFFFFF, tp_src=68, tp_dst=67, dl_dst=BROADCAST)
+    flows.add("ipv4", 380, discover, [resubmit("destination")])
+    flows.add("ipv4", 0, (), [resubmit("ipv4-source")])
+    flows.drop("ipv4-source", 0, (), "source")
+
+    flows.drop("ipv6", 400, match(dl_type=IPV6, nw_proto=ICMPV6, ip_frag=(FRAGMENT, FRAGMENT)), "fragment")
+    for header in (0, 43, 51, 60):  # what is left when the header behind it is cut off or out of sight
+        flows.drop("ipv6", 400, match(dl_type=IPV6, nw_proto=header), "ipv6-header")
+    flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=134), "router-advertisement")
+    flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=137), "redirect")
+    flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=130), "query")
+    flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=UDP, tp_src=547), "dhcp-server")
+    flows.add("ipv6", 300, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=135), [resubmit("nd")])
+    flows.add("ipv6", 300, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=136), [resubmit("nd")])
+    flows.add("ipv6", 0, (), [resubmit("ipv6-source")])
+
+    # Two link-layer options make the switch see no target and no option: no proof that there is none.
+    flows.drop("nd", 360, match(nd_target=NOTHING6, **SOLICIT), "neighbour-discovery")
+    flows.drop("nd", 360, match(nd_target=NOTHING6, **ADVERTISE), "neighbour-discovery")
+    probe = match(nw_ttl=255, ipv6_src=NOTHING6, nd_sll=0, dl_dst=SOLICITED_NODE, **SOLICIT)
+    flows.add("nd", 350, probe, [resubmit("nd-target")])
+    flows.drop("nd", 340, match(ipv6_src=NOTHING6, **SOLICIT), "neighbour-discovery")
+    flows.add("nd", 300, match(nw_ttl=255, nd_sll=0, dl_dst=UNICAST, **SOLICIT), [resubmit("ipv6-source")])
+    flows.add("nd", 300, match(nw_ttl=255, nd_tll=0, **ADVERTISE), [resubmit("nd-target")])
+    flows.drop("nd", 0, (), "neighbour-discovery")
+    flows.drop("nd-target", 0, (), "neighbour-discovery")
+
+    for kind in (133, 131, 132, 143):  # router solicitation, multicast listener reports: what :: may say
+        flows.add(
+            "ipv6-source", 600, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=kind, ipv6_src=NOTHING6), [resubmit("destination")]
+        )
+    flows.drop("ipv6-source", 0, (), "source")
+    flows.add("open", 0, (), [resubmit("open-address")])
+    flows.add("open-address", 0, (), [resubmit("foreign-source")])
+
+
+def stranger(flows: FlowSet, port: int) -> None:
+    """A VIF's port that nobody can name carries nothing."""
+    flows.drop("dispatch", 42000, match(in_port=port), "closed")
+
+
+def network(flows: FlowSet, site: Site, tags: List[int]) -> None:
+    """The guests of one network that are plugged here. ``tags``: the VLANs of all fenced networks of the bridge."""
+    for uuid in sorted(site.view.closed):
+        for port in site.segment.ports.get(uuid, ()):
+            flows.drop("dispatch", 42000, match(in_port=port), "closed", site.vid(uuid))
+    wide = opened = False
+    for member in site.members:
+        if not site.ports(member):
+            continue
+        if member.open:
+            opened = True
+            _open(flows, site, member, tags)
+        else:
+            wide = wide or any(not is_single(e) for e in member.policy.own)
+            _held(flows, site, member)
+    if wide:
+        _reserve(flows, site)
+    if opened:
+        _reserve_open(flows, site)
+
+
+def _held(flows: FlowSet, site: Site, member: Member) -> None:
+    """A locked or isolated VIF."""
+    vid, mac, services = site.vid(member.vif.uuid), member.vif.mac, member.policy.services
+    mark = cookie(KIND_LOCAL, vid)
+
+    def permit(table: str, priority: int, fields: Dict[str, Any], actions: Iterable[Action]) -> None:
+        flows.add(table, priority, match(**dict(fields, **{SENDER: vid})), list(actions), mark)
+
+    start = [load(NETWORK, site.net), load(SENDER, vid), load(SOURCE, site.any_class(member))]
+    for port in site.ports(member):
+        flows.add("dispatch", 41000, match(in_port=port), start + [resubmit("link")], mark)
+    permit("link", 100, {"dl_src": mac}, [resubmit("ethertype")])
+    permit("ethertype", 100, {"dl_type": RARP, "arp_op": 3, "arp_sha": mac, "arp_tha": mac, "dl_dst": BROADCAST}, [NORMAL])
+    if "dhcp" in services:
+        permit("ipv4", 410, {"dl_type": IPV4, "nw_proto": UDP, "tp_src": 67}, [resubmit("ipv4-source")])
+    if "dhcp6" in services:
+        permit("ipv6", 410, {"dl_type": IPV6, "nw_proto": UDP, "tp_src": 547}, [resubmit("ipv6-source")])
+    if "ra" in services:
+        permit("ipv6", 391, {"dl_type": IPV6, "nw_proto": ICMPV6, "icmp_type": 134}, [resubmit("ipv6-source")])
+    if member.router:
+        permit("ipv4", 410, {"dl_type": IPV4, "nw_proto": IGMP, "nw_dst": 0xE0000001}, [resubmit("ipv4-source")])
+        permit("ipv6", 391, {"dl_type": IPV6, "nw_proto": ICMPV6, "icmp_type": 130}, [resubmit("ipv6-source")])
+        judged = [load(SOURCE_SPACE, site.space(member.space or ("", frozenset()))), resubmit("foreign-source")]
+        permit("ipv4-source", 50, {"dl_type": IPV4}, judged)
+        permit("ipv6-source", 50, {"dl_type": IPV6}, judged)
+    permit("nd", 300, dict(SOLICIT, nw_ttl=255, nd_sll=mac), [resubmit("ipv6-source")])
+    permit("nd", 300, dict(ADVERTISE, nw_ttl=255, nd_tll=mac), [resubmit("nd-target")])
+    default = site.any_class(member)
+    for entry, identity in site.entries[member.vif.uuid].items():
+        _own(permit, site, mac, entry, identity, default)
+
+
+def _own(permit: Any, site: Site, mac: str, entry: Prefix, identity: Identity, default: int) -> None:
+    """One own entry: its permits, which also say what class the frame then has."""
+    number = site.number(identity)
+    arrive = ([] if number == default else [load(SOURCE, number)]) + [resubmit("destination")]
+    priority = 500 if is_single(entry) else 100 + entry.prefixlen
+    if entry.version == 4:
+        permit("arp", priority, {"dl_type": ARP, "arp_sha": mac, "arp_spa": entry}, arrive)
+        probe = {"dl_type": ARP, "arp_op": 1, "arp_sha": mac, "arp_spa": 0, "arp_tpa": entry, "dl_dst": BROADCAST}
+        permit("arp", priority + 200, probe, arrive)
+        permit("ipv4-source", priority, {"dl_type": IPV4, "nw_src": entry}, arrive)
+    else:
+        permit("nd-target", priority, dict(ADVERTISE, nd_target=entry), [resubmit("ipv6-source")])
+        permit("nd-target", priority, dict(SOLICIT, nd_target=entry), arrive)
+        permit("ipv6-source", priority, {"dl_type": IPV6, "ipv6_src": entry}, arrive)
+
+
+def _reserve(flows: FlowSet, site: Site) -> None:
+    """An own prefix holds neither a gateway nor what another VIF lists singly: drops between singles and prefixes."""
+    for entry in site.view.reserved(opened=False):
+        on = {NETWORK: site.net}
+        if entry.version == 4:
+            flows.drop("arp", 400, match(dl_type=ARP, arp_spa=entry, **on), "reserved-address")
+            flows.drop("arp", 600, match(dl_type=ARP, arp_op=1, arp_spa=0, arp_tpa=entry, **on), "reserved-address")
+            flows.drop("ipv4-source", 400, match(dl_type=IPV4, nw_src=entry, **on), "reserved-address")
+        else:
+            flows.drop("nd-target", 400, match(nd_target=entry, **dict(ADVERTISE, **on)), "reserved-address")
+            flows.drop("nd-target", 400, match(nd_target=entry, **dict(SOLICIT, **on)), "reserved-address")
+            flows.drop("ipv6-source", 400, match(dl_type=IPV6, ipv6_src=entry, **on), "reserved-address")
+
+
+def _open(flows: FlowSet, site: Site, member: Member, tags: List[int]) -> None:
+    """An unlocked VIF beside guests that are held: it is not to be taken for one of them."""
+    vid = site.vid(member.vif.uuid)
+    mark = cookie(KIND_LOCAL, vid)
+    space = site.space(member.space or ("", frozenset()))
+    start = [load(NETWORK, site.net), load(SENDER, vid), load(SOURCE_SPACE, space), resubmit("open")]
+    for port in site.ports(member):
+        flows.add("dispatch", 41000, match(in_port=port), start, mark)
+        if site.segment.tag:
+            flows.drop("dispatch", 41100, match(in_port=port, vlan_tci=TAGGED), "tagged", vid)
+            continue
+        flows.add("dispatch", 41100, match(in_port=port, vlan_tci=TAGGED), [NORMAL], mark)
+        for tag in {0} | set(tags):
+            flows.drop("dispatch", 41200, match(in_port=port, vlan_tci=(0x1000 | tag, 0x1FFF)), "tagged", vid)
+    flows.add("open", 300, match(**{SENDER: vid, "dl_src": member.vif.mac}), [resubmit("open-address")], mark)
+    for entry in member.policy.own:
+        for fields in _claims(entry):
+            flows.add(
+                "open-address", 400 + entry.prefixlen, match(**dict(fields, **{SENDER: vid})), [resubmit("foreign-source")], mark
+            )
+
+
+def _reserve_open(flows: FlowSet, site: Site) -> None:
+    """What unlocked VIFs may not use: the MAC of another VIF, and the addresses of gateways and of held VIFs."""
+    on = {NETWORK: site.net}
+    for member in site.members:
+        flows.drop("open", 200, match(dl_src=member.vif.mac, **on), "mac")
+        if not member.open:
+            flows.drop("open-address", 900, match(dl_type=ARP, arp_sha=member.vif.mac, **on), "arp")
+    for vif, _ in site.view.closed.values():
+        flows.drop("open", 200, match(dl_src=vif.mac, **on), "mac")
+    for entry in site.view.reserved(opened=True):
+        for fields in _claims(entry):
+            flows.drop("open-address", 200 + entry.prefixlen, match(**dict(fields, **on)), "reserved-address")
+
+
+def _claims(entry: Prefix) -> List[Dict[str, Any]]:
+    """The headers in which a frame claims an address as its sender's."""
+    if entry.version == 4:
+        return [family(entry, "nw_src", "ipv6_src"), family(entry, "arp_spa", "ipv6_src")]
+    return [family(entry, "nw_src", "ipv6_src"), dict(ADVERTISE, nd_target=entry)]
+
+

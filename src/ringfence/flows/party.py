@@ -1,0 +1,187 @@
+"""Tables 0 and 21 to 26: who a frame that arrived is from, and whom any frame is for."""
+
+from typing import Any, Dict, List
+
+from ..picture.network import HOST, MACHINE, Member
+from ..records.addresses import is_single
+from .compile import Site
+from .fields import ARP, IPV4, IPV6, RARP, UDP, match
+from .flow import NORMAL, Action, FlowSet, clone, load, resubmit
+from .guest import LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
+from .pipeline import (
+    ARRIVED,
+    DESTINATION,
+    DESTINATION_SPACE,
+    KIND_NETWORK,
+    KIND_PARTY,
+    NETWORK,
+    RECEIVER,
+    SENDER,
+    SOURCE,
+    SOURCE_SPACE,
+    cookie,
+)
+
+MANY_OWNERS = 16
+"""An address that more VIFs own than this is asked for by a flood among those who reach each other."""
+
+
+def shared(flows: FlowSet) -> None:
+    # Reverse ARP only teaches switches where a MAC is; link control is dom0's and the NIC's own affair.
+    flows.add("arrival", 400, match(dl_type=RARP), [NORMAL])
+    flows.add("arrival", 400, match(dl_dst=LINK_CONTROL), [NORMAL])
+    flows.add("arrival", 0, (), [resubmit("foreign-source")])
+    for unspecified in ({"dl_type": IPV4, "nw_src": 0}, {"dl_type": ARP, "arp_spa": 0}, {"dl_type": IPV6, "ipv6_src": NOTHING6}):
+        flows.add("arrival-address", 600, match(**unspecified), [resubmit("destination")])
+    flows.drop("arrival-address", 0, (), "arrival-source")
+    flows.add("foreign-source", 0, (), [resubmit("destination")])
+    flows.drop("destination", 0, (), "unmatched")
+    # To no address of the receiver in particular: its class was loaded with its number.
+    for nobody in (
+        {"dl_type": IPV4, "nw_dst": 0xFFFFFFFF},
+        {"dl_type": IPV4, "nw_dst": (0xE0000000, 0xF0000000)},
+        {"dl_type": IPV4, "nw_proto": UDP, "tp_src": 67, "tp_dst": 68},
+        {"dl_type": ARP, "arp_tpa": 0},
+        {"dl_type": IPV6, "ipv6_dst": (0xFF << 120, 0xFF << 120)},
+    ):
+        flows.add("destination-address", 600, match(**nobody), [resubmit("out")])
+    flows.drop("destination-address", 0, (), "destination-address")
+    flows.add("foreign-destination", 0, (), [resubmit("out")])
+
+
+def network(flows: FlowSet, site: Site) -> None:
+    mark = cookie(KIND_NETWORK, site.net)
+    on = {NETWORK: site.net}
+    _dispatch(flows, site, mark)
+    _spaces(flows, site, mark)
+    for member in site.members:
+        _arrival(flows, site, member)
+        _destination(flows, site, member)
+    for uuid, (vif, _) in sorted(site.view.closed.items()):
+        if vif.mac not in {m.vif.mac for m in site.members}:
+            flows.drop("arrival", 300, match(dl_src=vif.mac, **on), "closed")
+            flows.drop("destination", 400, match(dl_dst=vif.mac, **on), "closed")
+    _asked_for(flows, site)
+    for _, mac in site.segment.internal:
+        flows.add(
+            "destination", 350, match(dl_dst=mac, **on), [load(DESTINATION_SPACE, site.space(HOST)), resubmit("foreign-destination")], mark
+        )
+    flows.add("destination", 300, match(dl_dst=MULTICAST, **on), [resubmit("flood")], mark)
+    flows.add("destination", 200, match(**dict(on, **{ARRIVED: 1})), [NORMAL], mark)
+    flows.add("destination", 100, match(**on), [load(DESTINATION_SPACE, site.space(MACHINE)), resubmit("foreign-destination")], mark)
+
+
+def _dispatch(flows: FlowSet, site: Site, mark: int) -> None:
+    """Frames from uplinks (by VLAN) and from dom0."""
+    arrive = [load(NETWORK, site.net), load(ARRIVED, 1)]
+    from_machine = arrive + [load(SOURCE_SPACE, site.space(MACHINE)), resubmit("arrival")]
+    if site.segment.tag:
+        # From whatever port: a trunk that no other rule knows is an uplink too.
+        flows.add("dispatch", 40900, match(vlan_tci=(0x1000 | site.segment.tag, 0x1FFF)), from_machine, mark)
+    else:
+        for port in site.plan.uplinks:
+            flows.add("dispatch", 40900, match(in_port=port, vlan_tci=(0, 0x0FFF)), from_machine, mark)
+    for port, _ in site.segment.internal:
+        from_host = arrive + [load(SOURCE_SPACE, site.space(HOST)), resubmit("arrival")]
+        flows.add("dispatch", 41000, match(in_port=port, vlan_tci=(0, 0x0FFF)), from_host, mark)
+
+
+def _spaces(flows: FlowSet, site: Site, mark: int) -> None:
+    """Addresses that are not pinned to a VIF, by longest prefix."""
+    for space in sorted(site.spaces, key=lambda s: (s[0], sorted(s[1]))):
+        number = site.space(space)
+        for entry, identity in site.view.boundaries(space).items():
+            priority, kind = 100 + entry.prefixlen, site.number(identity)
+            sources: List[Dict[str, Any]] = [{"dl_type": IPV6, "ipv6_src": entry}]
+            targets: List[Dict[str, Any]] = [{"dl_type": IPV6, "ipv6_dst": entry}]
+            if entry.version == 4:
+                sources = [{"dl_type": IPV4, "nw_src": entry}, {"dl_type": ARP, "arp_spa": entry}]
+                targets = [{"dl_type": IPV4, "nw_dst": entry}, {"dl_type": ARP, "arp_tpa": entry}]
+            for fields in sources:
+                rows = match(**dict(fields, **{NETWORK: site.net, SOURCE_SPACE: number}))
+                flows.add("foreign-source", priority, rows, [load(SOURCE, kind), resubmit("destination")], mark)
+            for fields in targets:
+                rows = match(**dict(fields, **{NETWORK: site.net, DESTINATION_SPACE: number}))
+                flows.add("foreign-destination", priority, rows, [load(DESTINATION, kind), resubmit("out")], mark)
+
+
+def _arrival(flows: FlowSet, site: Site, member: Member) -> None:
+    """Frames that arrived with a VIF's MAC: from the VIF, where it lives elsewhere; else a reflection."""
+    vid = site.vid(member.vif.uuid)
+    mark = cookie(KIND_PARTY, vid)
+    rows = match(**{NETWORK: site.net, "dl_src": member.vif.mac})
+    if site.ports(member) and not member.vif.migrating:
+        flows.drop("arrival", 300, rows, "reflected", vid)
+        return
+    start: List[Action] = [load(SENDER, vid)]
+    judged: List[Action] = []
+    if member.space is not None:
+        judged = [load(SOURCE_SPACE, site.space(member.space)), resubmit("foreign-source")]
+    if member.open:
+        flows.add("arrival", 300, rows, start + judged, mark)
+        return
+    default = site.any_class(member)
+    flows.add("arrival", 300, rows, start + [load(SOURCE, default), resubmit("arrival-address")], mark)
+    for entry, identity in site.entries[member.vif.uuid].items():
+        number = site.number(identity)
+        go = ([] if number == default else [load(SOURCE, number)]) + [resubmit("destination")]
+        fields: List[Dict[str, Any]] = [{"dl_type": IPV6, "ipv6_src": entry}]
+        if entry.version == 4:
+            fields = [{"dl_type": IPV4, "nw_src": entry}, {"dl_type": ARP, "arp_spa": entry}]
+        for row in fields:
+            flows.add("arrival-address", 100 + entry.prefixlen, match(**dict(row, **{SENDER: vid})), go, mark)
+    if judged:
+        flows.add("arrival-address", 50, match(dl_type=IPV4, **{SENDER: vid}), judged, mark)
+        flows.add("arrival-address", 50, match(dl_type=IPV6, **{SENDER: vid}), judged, mark)
+
+
+def _destination(flows: FlowSet, site: Site, member: Member) -> None:
+    """Frames for a VIF: by its MAC, then by the address in them."""
+    vid = site.vid(member.vif.uuid)
+    mark = cookie(KIND_PARTY, vid)
+    flows.add("destination", 400, match(**{NETWORK: site.net, "dl_dst": member.vif.mac}), _to(site, member), mark)
+    # What a VIF asks about its own address (gratuitous ARP, probe, duplicate address detection) is for everybody.
+    own = {RECEIVER: vid, SENDER: vid}
+    flows.add("destination-address", 900, match(**dict(own, dl_type=ARP, arp_op=1)), [resubmit("flood")], mark)
+    flows.add("destination-address", 900, match(**dict(SOLICIT, **own)), [resubmit("flood")], mark)
+    default = site.any_class(member)
+    if not member.open:
+        for entry, identity in site.entries[member.vif.uuid].items():
+            number = site.number(identity)
+            go = ([] if number == default else [load(DESTINATION, number)]) + [resubmit("out")]
+            fields: List[Dict[str, Any]] = [{"dl_type": IPV6, "ipv6_dst": entry}]
+            if entry.version == 4:
+                fields = [{"dl_type": IPV4, "nw_dst": entry}, {"dl_type": ARP, "arp_tpa": entry}]
+            for row in fields:
+                flows.add("destination-address", 100 + entry.prefixlen, match(**dict(row, **{RECEIVER: vid})), go, mark)
+    if member.space is not None:
+        judged = [load(DESTINATION, 0), load(DESTINATION_SPACE, site.space(member.space)), resubmit("foreign-destination")]
+        flows.add("destination-address", 10, match(**{RECEIVER: vid}), judged, mark)
+    elif not member.isolated:
+        flows.add("destination-address", 10, match(**{RECEIVER: vid}), [load(DESTINATION, 0), resubmit("out")], mark)
+
+
+def _to(site: Site, member: Member) -> List[Action]:
+    return [load(RECEIVER, site.vid(member.vif.uuid)), load(DESTINATION, site.any_class(member)), resubmit("destination-address")]
+
+
+def _asked_for(flows: FlowSet, site: Site) -> None:
+    """ARP requests and neighbour solicitations for an address of a known VIF go to its owners alone."""
+    on = {NETWORK: site.net}
+    for entry, owners in sorted(site.view.owners.items(), key=lambda row: str(row[0])):
+        members = [site.view.members[u] for u in owners]
+        if len(members) > MANY_OWNERS or (len(members) > 1 and not is_single(entry)):
+            continue
+        asked: Dict[str, Any] = dict(SOLICIT, nd_target=entry)
+        if entry.version == 4:
+            asked = {"dl_type": ARP, "arp_op": 1, "arp_tpa": entry}
+        priority = 500 + entry.prefixlen
+        if len(members) == 1:
+            flows.add("destination", priority, match(**dict(asked, **on)), _to(site, members[0]), cookie(KIND_PARTY, site.vid(owners[0])))
+            continue
+        mark = cookie(KIND_NETWORK, site.net)
+        for uuid in owners:
+            rows = match(**dict(asked, **{NETWORK: site.net, SENDER: site.vid(uuid)}))
+            flows.add("destination", priority + 200, rows, [resubmit("flood")], mark)
+        flows.add("destination", priority, match(**dict(asked, **on)), [clone(*_to(site, m)) for m in members], mark)
+

@@ -1,0 +1,126 @@
+"""The pipeline: its tables, which leads to which, its registers, cookies and drop reasons."""
+
+from typing import Dict, FrozenSet, NamedTuple, Optional
+
+TABLES: Dict[str, int] = {
+    "dispatch": 0,
+    "link": 10,
+    "ethertype": 11,
+    "arp": 12,
+    "ipv4": 13,
+    "ipv4-source": 14,
+    "ipv6": 15,
+    "nd": 16,
+    "nd-target": 17,
+    "ipv6-source": 18,
+    "open-address": 19,
+    "open": 20,
+    "arrival": 21,
+    "arrival-address": 22,
+    "foreign-source": 23,
+    "destination": 24,
+    "destination-address": 25,
+    "foreign-destination": 26,
+    "out": 30,
+    "in": 31,
+    "learn": 39,
+    "delivery": 40,
+    "flood": 41,
+}
+NAMES = {number: name for name, number in TABLES.items()}
+
+NEXT: Dict[str, FrozenSet[str]] = {
+    "dispatch": frozenset({"link", "open", "arrival"}),
+    "link": frozenset({"ethertype"}),
+    "ethertype": frozenset({"arp", "ipv4", "ipv6"}),
+    "arp": frozenset({"destination"}),
+    "ipv4": frozenset({"ipv4-source", "destination"}),
+    "ipv4-source": frozenset({"destination", "foreign-source"}),
+    "ipv6": frozenset({"nd", "ipv6-source"}),
+    "nd": frozenset({"nd-target", "ipv6-source"}),
+    "nd-target": frozenset({"ipv6-source", "destination"}),
+    "ipv6-source": frozenset({"destination", "foreign-source"}),
+    "open": frozenset({"open-address"}),
+    "open-address": frozenset({"foreign-source"}),
+    "arrival": frozenset({"arrival-address", "foreign-source"}),
+    "arrival-address": frozenset({"destination", "foreign-source"}),
+    "foreign-source": frozenset({"destination"}),
+    "destination": frozenset({"destination-address", "foreign-destination", "flood"}),
+    "destination-address": frozenset({"foreign-destination", "out", "flood"}),
+    "foreign-destination": frozenset({"out"}),
+    "out": frozenset({"in"}),
+    "in": frozenset({"learn"}),
+    "learn": frozenset({"delivery"}),
+    "delivery": frozenset(),
+    "flood": frozenset({"out"}),
+}
+"""Which tables a flow may resubmit to. ``flood`` starts the verdict anew for each copy; nothing else goes back."""
+
+NETWORK, SOURCE, DESTINATION, COPY, RECEIVER, SENDER, ARRIVED, SOURCE_SPACE, DESTINATION_SPACE = (
+    "reg0",  # number of the network
+    "reg1",  # class of the source party
+    "reg2",  # class of the destination party
+    "reg3",  # 1 in a copy made by the flood table
+    "reg4",  # number of the VIF that the frame is for; 0 is a machine
+    "reg5",  # number of the VIF that sent it; 0 is a machine
+    "reg6",  # 1 where it came from an uplink or dom0
+    "reg7",  # space in which the source address is judged
+    "reg8",  # space in which the destination address is judged
+)
+ISOLATED = 1 << 31
+"""Bit of a class number: the party is isolated, so the verdict needs a token."""
+
+REASONS: Dict[str, int] = {
+    "closed": 1,
+    "tagged": 2,
+    "link-control": 3,
+    "mac": 4,
+    "ethertype": 5,
+    "arp": 6,
+    "dhcp-server": 7,
+    "redirect": 8,
+    "query": 9,
+    "fragment": 10,
+    "source": 11,
+    "ipv6-header": 12,
+    "router-advertisement": 13,
+    "neighbour-discovery": 14,
+    "reserved-address": 15,
+    "reflected": 16,
+    "arrival-source": 17,
+    "destination-address": 18,
+    "unreachable-out": 19,
+    "unreachable-in": 20,
+    "echo": 21,
+    "unmatched": 22,
+}
+REASON_NAMES = {number: name for name, number in REASONS.items()}
+
+MARK = 0x5246
+KIND_SHARED, KIND_NETWORK, KIND_LOCAL, KIND_PARTY, KIND_DROP = 1, 2, 3, 4, 0x80
+COOKIE_MASK = 0xFFFF << 48
+
+
+def cookie(kind: int, number: int = 0) -> int:
+    """``0x5246`` (16 bits), kind (8), object (40: a network's or VIF's number)."""
+    return MARK << 48 | kind << 40 | number
+
+
+def drop_cookie(reason: str, number: int = 0) -> int:
+    return cookie(KIND_DROP + REASONS[reason], number)
+
+
+class Cookie(NamedTuple):
+    kind: int
+    number: int
+
+    @property
+    def reason(self) -> Optional[str]:
+        return REASON_NAMES.get(self.kind - KIND_DROP) if self.kind >= KIND_DROP else None
+
+
+def read_cookie(value: int) -> Optional[Cookie]:
+    """What a cookie of ours says; None for another's."""
+    if value >> 48 != MARK:
+        return None
+    return Cookie(value >> 40 & 0xFF, value & 0xFFFFFFFFFF)

@@ -1,0 +1,63 @@
+"""What XAPI says, as plain rows: the input of a picture."""
+
+from typing import Any, Dict, NamedTuple, Optional
+
+from ..records import XapiFields
+
+
+class VifFacts(NamedTuple):
+    """One VIF of a VM that is neither template, snapshot nor control domain."""
+
+    uuid: str
+    vm: str
+    vm_name: str
+    device: str
+    mac: str
+    network: str
+    """uuid of the network."""
+    line: Optional[str] = None
+    """``VIF.other_config:ringfence``; None where there is none."""
+    xapi: XapiFields = XapiFields()
+    host: str = ""
+    """uuid of the host where the VM is resident; empty when halted."""
+    migrating: bool = False
+
+    @property
+    def name(self) -> str:
+        return "{}/{}".format(self.vm_name, self.device)
+
+
+class NetworkFacts(NamedTuple):
+    uuid: str
+    name: str
+    bridge: str = ""
+    line: Optional[str] = None
+
+
+class Facts(NamedTuple):
+    """The rows of a pool by uuid."""
+
+    vifs: Dict[str, VifFacts] = {}
+    networks: Dict[str, NetworkFacts] = {}
+    hosts: Dict[str, str] = {}
+    """Host name-labels by uuid."""
+    pool_line: Optional[str] = None
+
+    def to_json(self) -> Dict[str, Any]:
+        return {
+            "vifs": [dict(v._asdict(), xapi=list(v.xapi)) for v in self.vifs.values()],
+            "networks": [dict(n._asdict()) for n in self.networks.values()],
+            "hosts": self.hosts,
+            "pool": self.pool_line,
+        }
+
+
+def facts_from_json(data: Dict[str, Any]) -> Facts:
+    """The inverse of ``Facts.to_json``. Raises KeyError, TypeError or ValueError on anything else."""
+    vifs = {}
+    for row in data["vifs"]:
+        mode, ipv4, ipv6 = row["xapi"]
+        vif = VifFacts(**dict(row, xapi=XapiFields(mode, tuple(ipv4), tuple(ipv6))))
+        vifs[vif.uuid] = vif
+    networks = {row["uuid"]: NetworkFacts(**row) for row in data["networks"]}
+    return Facts(vifs, networks, dict(data["hosts"]), data["pool"])
