@@ -1,0 +1,60 @@
+"""Which fenced networks are on which bridge: the picture laid over what OVSDB says."""
+
+from typing import Dict, List, NamedTuple, Set, Tuple
+
+from ..flows import BridgePlan, Segment
+from ..picture import Picture
+from ..switch.ovsdb import BridgeState, OvsdbView, PortState
+
+
+class Layout(NamedTuple):
+    """What one bridge should carry, and which of its VIF ports are held."""
+
+    plan: BridgePlan
+    fenced: Set[str]
+    """Interfaces of VIFs on fenced networks: no-flood and protected."""
+    closed: Dict[str, str]
+    """Reason by interface: link down."""
+
+
+def lay_out(picture: Picture, view: OvsdbView) -> Dict[str, Layout]:
+    """A layout for every bridge."""
+    return {name: _bridge(picture, view, bridge) for name, bridge in view.bridges.items()}
+
+
+def _bridge(picture: Picture, view: OvsdbView, bridge: BridgeState) -> Layout:
+    by_network: Dict[Tuple[str, int], Dict[str, List[PortState]]] = {}
+    unknown: List[PortState] = []
+    for port in bridge.ports:
+        if port.kind != "vif" or port.ofport <= 0:
+            continue
+        uuid = port.external_ids.get("xs-vif-uuid", "")
+        if uuid in picture.facts.vifs:
+            key = (picture.facts.vifs[uuid].network, port.tag)
+            by_network.setdefault(key, {}).setdefault(uuid, []).append(port)
+        else:
+            unknown.append(port)
+    segments: List[Segment] = []
+    fenced: Set[str] = set()
+    closed: Dict[str, str] = {}
+    for (network, tag), vifs in sorted(by_network.items()):
+        segment_view = picture.networks[network]
+        if not segment_view.fenced:
+            continue
+        ports = {uuid: tuple(p.ofport for p in held) for uuid, held in vifs.items()}
+        segments.append(Segment(segment_view, tag, ports, _internal(bridge, tag)))
+        for uuid, held in vifs.items():
+            fenced.update(p.name for p in held)
+            reason = picture.why_closed(uuid)
+            if reason is not None:
+                closed.update((p.name, reason or "disabled") for p in held)
+    fenced_tags = {segment.tag for segment in segments}
+    strangers = [port for port in unknown if port.tag in fenced_tags]
+    fenced.update(port.name for port in strangers)
+    closed.update((port.name, "no VIF of the pool is known for this port") for port in strangers)
+    uplinks = tuple(port.ofport for port in bridge.ports if port.kind == "uplink" and port.ofport > 0)
+    return Layout(BridgePlan(tuple(segments), uplinks, tuple(p.ofport for p in strangers)), fenced, closed)
+
+
+def _internal(bridge: BridgeState, tag: int) -> Tuple[Tuple[int, str], ...]:
+    return tuple((p.ofport, p.mac) for p in bridge.ports if p.kind == "internal" and p.tag == tag and p.ofport > 0 and p.mac)

@@ -1,0 +1,116 @@
+"""reconcile: bring every bridge to what the picture says. The agent and a hook that is alone run the same one."""
+
+import logging
+from typing import Dict, List, NamedTuple, Optional, Set
+
+from ..errors import RingfenceError, SwitchRefused
+from ..flows import FlowSet, Numbers, compile_bridge
+from ..picture import Facts, Picture
+from ..switch import ofctl
+from ..switch.bridge import BridgeWriter
+from ..switch.ovsdb import OvsdbView
+from .plan import Layout, lay_out
+from .state import State
+
+log = logging.getLogger("ringfence")
+
+
+class Outcome(NamedTuple):
+    """What one reconcile did."""
+
+    changes: int = 0
+    closed: Dict[str, str] = {}
+    """Reason by interface."""
+    failed: Dict[str, str] = {}
+    """By bridge: why it could not be brought right."""
+
+
+class Reconciler:
+    """Holds what is known to be in each bridge between two runs."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self.writers: Dict[str, BridgeWriter] = {}
+        self.refused: Dict[str, Set[str]] = {}
+        """By bridge: VIFs whose flows the switch refused."""
+        self.picture: Optional[Picture] = None
+
+    def run(self, facts: Facts, view: OvsdbView, sweep: bool = True, only: Optional[str] = None) -> Outcome:
+        """Apply. ``sweep``: what is not wanted goes; without it flows are only added."""
+        if self.picture is None or self.picture.facts != facts:
+            self.picture = Picture(facts)
+        changes = 0
+        closed: Dict[str, str] = {}
+        failed: Dict[str, str] = {}
+        for name, layout in lay_out(self.picture, view).items():
+            if only is not None and name != only:
+                continue
+            try:
+                changes += self._bridge(name, layout, view, sweep)
+                closed.update(layout.closed)
+                closed.update(self._refused_ports(name, layout))
+            except RingfenceError as error:
+                failed[name] = str(error)
+        for name in set(self.writers) - set(view.bridges):
+            del self.writers[name]
+        if changes:
+            try:
+                ofctl.revalidate()
+            except RingfenceError as error:
+                failed["revalidator"] = str(error)
+        return Outcome(changes, closed, failed)
+
+    def _bridge(self, name: str, layout: Layout, view: OvsdbView, sweep: bool) -> int:
+        writer = self.writers.setdefault(name, BridgeWriter(name))
+        if layout.plan.segments:
+            writer.track_prefixes()
+        writer.hold_ports(view.bridges[name], layout.fenced)
+        bad = self.refused.get(name, set())
+        try:
+            return self._apply(writer, layout, bad, sweep)
+        except SwitchRefused as error:
+            return self._close_refused(writer, layout, error, sweep)
+
+    def _apply(self, writer: BridgeWriter, layout: Layout, bad: Set[str], sweep: bool) -> int:
+        numbers = Numbers(self.state.numbers.get(writer.name, {}))
+        flows = compile_bridge(_without(layout, bad).plan, numbers)
+        changes = writer.apply(flows, keep=not sweep)
+        self.state.numbers[writer.name] = numbers.kept()
+        return changes
+
+    def _close_refused(self, writer: BridgeWriter, layout: Layout, error: SwitchRefused, sweep: bool) -> int:
+        """The switch refused a flow: find whose it is, close that VIF, and give the others theirs."""
+        everyone = [uuid for segment in layout.plan.segments for uuid in sorted(segment.ports)]
+        bad = set(everyone)
+        changes = self._apply(writer, layout, bad, sweep)
+        for uuid in everyone:
+            try:
+                changes += self._apply(writer, layout, bad - {uuid}, sweep)
+                bad.discard(uuid)
+            except SwitchRefused as refusal:
+                log.error("vif=%s event=refused reason=%s", uuid, refusal)
+        self.refused[writer.name] = bad
+        if not bad:
+            log.warning("bridge=%s event=refused-once reason=%s", writer.name, error)
+        return changes
+
+    def _refused_ports(self, name: str, layout: Layout) -> Dict[str, str]:
+        return {vif: "the switch refused its flows" for vif in self.refused.get(name, set())}
+
+
+def _without(layout: Layout, bad: Set[str]) -> Layout:
+    """The layout with some VIFs closed: their ports drop, and no flow names them."""
+    if not bad:
+        return layout
+    strangers: List[int] = list(layout.plan.strangers)
+    segments = []
+    for segment in layout.plan.segments:
+        strangers += [port for uuid in sorted(bad & set(segment.ports)) for port in segment.ports[uuid]]
+        segments.append(segment._replace(ports={u: p for u, p in segment.ports.items() if u not in bad}))
+    return layout._replace(plan=layout.plan._replace(segments=tuple(segments), strangers=tuple(strangers)))
+
+
+def orphans(name: str, wanted: Optional[FlowSet]) -> List[str]:
+    """Flows of ours on a bridge that no plugged VIF and no policy accounts for."""
+    remove, _ = ofctl.differences(name, wanted or FlowSet())
+    return remove

@@ -1,0 +1,1 @@
+"""Open vSwitch: what OVSDB says is there, and the flows that we put into it."""

@@ -1,0 +1,132 @@
+"""One bridge: what we know is in it, and how it is brought to what should be."""
+
+import fcntl
+import os
+import time
+from typing import Dict, Optional, Set
+
+from .. import paths
+from ..errors import SwitchRefused, Unreachable
+from ..flows.flow import FlowSet
+from . import ofctl
+from .command import vsctl
+from .ovsdb import BridgeState
+
+PREFIXES = "nw_src,ipv6_src,ipv6_dst"
+"""Tracked in every table that matches addresses, so that an address costs no datapath flow of its own."""
+PREFIX_TABLES = (12, 14, 17, 18, 19, 22, 23, 24, 25, 26)
+
+
+class BridgeLock:
+    """One writer a bridge, agent and hook alike; says whether another wrote since we last held it."""
+
+    def __init__(self, bridge: str) -> None:
+        os.makedirs(paths.RUN, mode=0o700, exist_ok=True)
+        self._path = os.path.join(paths.RUN, "{}.lock".format(bridge))
+        self._file: Optional[int] = None
+        self._stamp = b""
+
+    def acquire(self, timeout: float = 15.0) -> bool:
+        """True when nobody else wrote in between. Raises Unreachable when another holds it for too long."""
+        self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        deadline = time.time() + timeout
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError:
+                if time.time() > deadline:
+                    os.close(self._file)
+                    raise Unreachable("another writer holds the bridge", self._path, "wait, or end that process") from None
+                time.sleep(0.01)
+        stamp = os.read(self._file, 64)
+        return bool(self._stamp) and stamp == self._stamp
+
+    def release(self) -> None:
+        if self._file is not None:
+            self._stamp = "{} {}".format(os.getpid(), time.time()).encode()
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, self._stamp, 0)
+            os.close(self._file)
+            self._file = None
+
+
+class BridgeWriter:
+    """Brings our flows and port settings on one bridge to what is wanted; the cost is that of the difference."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.installed: Optional[FlowSet] = None
+        self._flooding: Dict[str, int] = {}
+        self._lock = BridgeLock(name)
+        self._prefixes = False
+
+    def forget(self) -> None:
+        """The switch may have lost everything: look before the next change."""
+        self.installed = None
+        self._flooding = {}
+        self._prefixes = False
+
+    def apply(self, wanted: FlowSet, keep: bool = False) -> int:
+        """Make our flows the wanted ones, in one bundle; the number of changes. ``keep`` deletes nothing.
+
+        Raises SwitchRefused (then nothing has changed) or Unreachable.
+        """
+        alone = self._lock.acquire()
+        try:
+            if not alone:
+                self.installed = None
+            if self.installed is None:
+                remove, add = ofctl.differences(self.name, wanted)
+            else:
+                have, want = self.installed.flows, wanted.flows
+                remove = [have[key].show_key() for key in have.keys() - want.keys()]
+                add = [str(flow) for key, flow in want.items() if have.get(key) != flow]
+            if keep:
+                remove = []
+            ofctl.commit(self.name, remove, add)
+            self.installed = None if keep else wanted
+            return len(remove) + len(add)
+        except (SwitchRefused, Unreachable):
+            self.installed = None
+            raise
+        finally:
+            self._lock.release()
+
+    def hold_ports(self, bridge: BridgeState, fenced: Set[str]) -> None:
+        """``no-flood`` and ``protected`` for the VIF ports of fenced networks, and for no other that we set."""
+        words = []
+        for port in bridge.ports:
+            if port.kind != "vif":
+                continue
+            if port.name in fenced and not (port.protected and port.marked):
+                words += ["--", "--if-exists", "set", "Port", port.port, "protected=true", "external_ids:ringfence=protected"]
+            elif port.name not in fenced and port.marked:
+                words += ["--", "--if-exists", "set", "Port", port.port, "protected=false"]
+                words += ["--", "--if-exists", "remove", "Port", port.port, "external_ids", "ringfence"]
+            held = self._flooding.get(port.name) == port.ofport
+            if port.ofport > 0 and (port.name in fenced) != held and (port.name in fenced or held or port.marked):
+                ofctl.set_flooding(self.name, port.name, port.name not in fenced)
+                if port.name in fenced:
+                    self._flooding[port.name] = port.ofport
+                else:
+                    self._flooding.pop(port.name, None)
+        if words:
+            vsctl(*words[1:])
+        present = {port.name for port in bridge.ports}
+        self._flooding = {name: number for name, number in self._flooding.items() if name in present}
+
+    def track_prefixes(self) -> None:
+        """Set Flow_Table.prefixes on the tables that match addresses; done once, when the first fenced VIF comes."""
+        if self._prefixes:
+            return
+        words = []
+        for table in PREFIX_TABLES:
+            words += ["--", "--id=@t{}".format(table), "create", "Flow_Table", "prefixes={}".format(PREFIXES)]
+        entries = ["flow_tables:{}=@t{}".format(table, table) for table in PREFIX_TABLES]
+        if not self._tracked():
+            vsctl(*(words[1:] + ["--", "set", "Bridge", self.name] + entries))
+        self._prefixes = True
+
+    def _tracked(self) -> bool:
+        return "{}=".format(PREFIX_TABLES[0]) in vsctl("get", "Bridge", self.name, "flow_tables").replace(" ", "")

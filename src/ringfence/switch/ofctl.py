@@ -1,0 +1,80 @@
+"""OpenFlow through ovs-ofctl: one bundle a change."""
+
+import os
+import re
+import tempfile
+from typing import Iterable, List, Tuple
+
+from ..flows.flow import Flow
+from ..flows.pipeline import COOKIE_MASK, MARK
+from .command import run
+
+_COOKIE = re.compile(r"cookie=0x([0-9a-f]+)")
+_COUNT = re.compile(r"flow_count=(\d+)")
+OURS = "cookie={:#x}/{:#x}".format(MARK << 48, COOKIE_MASK)
+_ANSWER = ["ovs-ofctl", "-O", "OpenFlow14", "--timeout=30"]
+
+
+def commit(bridge: str, remove: Iterable[str], add: Iterable[str]) -> None:
+    """Deletes (by key) and adds, as text, in one transaction: all of it or none. Raises SwitchRefused, Unreachable."""
+    lines = ["delete_strict {}".format(key) for key in remove] + ["add {}".format(flow) for flow in add]
+    if lines:
+        run(_ANSWER + ["--bundle", "add-flows", bridge, "-"], "\n".join(lines) + "\n")
+
+
+def differences(bridge: str, wanted: Iterable[Flow]) -> Tuple[List[str], List[str]]:
+    """Keys to delete and flows to add, as text, so that our flows on the bridge are the wanted ones."""
+    with tempfile.NamedTemporaryFile("w", dir=os.environ.get("RINGFENCE_TMP"), suffix=".flows") as kept:
+        for flow in wanted:
+            kept.write("{}\n".format(flow))
+        kept.flush()
+        # Exit status 2 says that there are differences.
+        text = run(["sh", "-c", '"$@" || [ $? = 2 ]', "sh"] + _ANSWER + ["diff-flows", bridge, kept.name])
+    remove: List[str] = []
+    add: List[str] = []
+    for line in text.splitlines():
+        found = _COOKIE.search(line)
+        if not found or int(found.group(1), 16) >> 48 != MARK:
+            continue
+        if line.startswith("+"):
+            head, actions = line[1:].strip().split(" actions=", 1)
+            add.append("{},actions={}".format(",".join(head.replace(",", " ").split()), actions))
+        elif line.startswith("-"):
+            remove.append(_key(line[1:]))
+    changed = {_key(line.replace(",actions=", " actions=")) for line in add}
+    return [key for key in remove if key not in changed], add
+
+
+def _key(line: str) -> str:
+    """Table, priority and match of a line of diff-flows or dump-flows."""
+    head = line.split(" actions=")[0].split(" send_flow_rem")[0]
+    words = [w for part in head.split() for w in part.split(",") if w]
+    skip = ("cookie=", "duration=", "n_packets=", "n_bytes=", "idle_age=", "hard_age=", "reset_counts")
+    return ",".join(w for w in words if not w.startswith(skip))
+
+
+def count(bridge: str) -> int:
+    """How many flows of ours are on the bridge."""
+    found = _COUNT.search(run(_ANSWER + ["dump-aggregate", bridge, OURS]))
+    return int(found.group(1)) if found else 0
+
+
+def dump(bridge: str, match: str = "") -> List[str]:
+    """Flows as lines of text, with their counters."""
+    text = run(_ANSWER + ["dump-flows", bridge] + ([match] if match else []))
+    return [line.strip() for line in text.splitlines() if "actions=" in line]
+
+
+def cookie_of(line: str) -> int:
+    found = _COOKIE.search(line)
+    return int(found.group(1), 16) if found else 0
+
+
+def set_flooding(bridge: str, port: str, flood: bool) -> None:
+    """Whether NORMAL floods out of a port; lost when the switch restarts."""
+    run(_ANSWER + ["mod-port", bridge, port, "flood" if flood else "no-flood"])
+
+
+def revalidate() -> None:
+    """Return when the datapath follows the tables."""
+    run(["ovs-appctl", "--timeout=10", "revalidator/wait"])
