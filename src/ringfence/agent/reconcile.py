@@ -1,7 +1,7 @@
 """reconcile: bring every bridge to what the picture says. The agent and a hook that is alone run the same one."""
 
 import logging
-from typing import Dict, List, NamedTuple, Optional, Set
+from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 from ..errors import RingfenceError, SwitchRefused
 from ..flows import FlowSet, Numbers, compile_bridge
@@ -59,6 +59,11 @@ class Reconciler:
             except RingfenceError as error:
                 failed["revalidator"] = str(error)
         return Outcome(changes, closed, failed)
+
+    def describe(self, facts: Facts, vif: str) -> Dict[str, Any]:
+        """Before a plug: whether the VIF is disabled, and whether its network is fenced (with it on it)."""
+        picture = Picture(facts)
+        return {"disabled": picture.why_closed(vif) == "", "held": picture.view_of(vif).fenced}
 
     def _bridge(self, name: str, layout: Layout, view: OvsdbView, sweep: bool) -> int:
         writer = self.writers.setdefault(name, BridgeWriter(name))

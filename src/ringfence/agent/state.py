@@ -21,6 +21,8 @@ class State:
         self.numbers: Dict[str, Dict[str, Dict[str, int]]] = {}
         self.plugs: Dict[str, Dict[str, Any]] = {}
         """By interface: what the hook said when it was plugged (vif, vm, bridge, mac, line …)."""
+        self.lines: Dict[str, Optional[str]] = {}
+        """The record that the last hook for each VIF was given."""
         self.problem = ""
 
     @classmethod
@@ -34,6 +36,7 @@ class State:
             facts = data["facts"]
             state.facts = None if facts is None else facts_from_json(facts)
             state.host, state.numbers, state.plugs = data["host"], data["numbers"], data["plugs"]
+            state.lines = data["lines"]
         except FileNotFoundError:
             pass
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -46,7 +49,7 @@ class State:
         folder = os.path.dirname(paths.STATE)
         os.makedirs(folder, mode=0o700, exist_ok=True)
         facts = None if self.facts is None else self.facts.to_json()
-        data = {"version": VERSION, "facts": facts, "host": self.host, "numbers": self.numbers, "plugs": self.plugs}
+        data = {"version": VERSION, "facts": facts, "host": self.host, "numbers": self.numbers, "plugs": self.plugs, "lines": self.lines}
         name = "{}.{}".format(paths.STATE, os.getpid())
         handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:

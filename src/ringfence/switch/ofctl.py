@@ -3,13 +3,14 @@
 import os
 import re
 import tempfile
-from typing import Iterable, List, Tuple
+from typing import Dict, Iterable, List, Tuple
 
 from ..flows.flow import Flow
 from ..flows.pipeline import COOKIE_MASK, MARK
 from .command import run
 
 _COOKIE = re.compile(r"cookie=0x([0-9a-f]+)")
+_PORT = re.compile(r"^ (\d+)\(([^)]+)\):", re.MULTILINE)
 _COUNT = re.compile(r"flow_count=(\d+)")
 OURS = "cookie={:#x}/{:#x}".format(MARK << 48, COOKIE_MASK)
 _ANSWER = ["ovs-ofctl", "-O", "OpenFlow14", "--timeout=30"]
@@ -78,3 +79,8 @@ def set_flooding(bridge: str, port: str, flood: bool) -> None:
 def revalidate() -> None:
     """Return when the datapath follows the tables."""
     run(["ovs-appctl", "--timeout=10", "revalidator/wait"])
+
+
+def port_numbers(bridge: str) -> Dict[str, int]:
+    """The switch's own numbers of its ports, by name."""
+    return {m.group(2): int(m.group(1)) for m in _PORT.finditer(run(_ANSWER + ["dump-ports-desc", bridge]))}

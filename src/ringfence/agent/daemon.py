@@ -1,0 +1,102 @@
+"""ringfenced: the agent as a process in the foreground."""
+
+import argparse
+import logging
+import os
+import signal
+import socket
+import sys
+from typing import Any, List, Optional
+
+from .. import __version__, paths
+from ..errors import RingfenceError
+from . import restart
+from .agent import Agent
+from .socket import AgentServer
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    parser = argparse.ArgumentParser(prog="ringfenced", description="Enforces ringfence policy on this host; runs in the foreground.")
+    parser.add_argument("--watchdog", action="store_true", help="only release a switch that waits for its flows for too long")
+    parser.add_argument("--verbose", action="store_true", help="log at debug level")
+    parser.add_argument("--version", action="version", version=__version__)
+    options = parser.parse_args(argv)
+    level = logging.DEBUG if options.verbose else logging.INFO
+    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s level=%(levelname)s %(message)s")
+    try:
+        return _watch() if options.watchdog else _serve()
+    except RingfenceError as error:
+        sys.stderr.write("ringfenced: {}\n".format(error))
+        return error.exit_status
+
+
+def _watch() -> int:
+    signal.signal(signal.SIGTERM, _exit)
+    restart.watchdog()
+    return 0
+
+
+def _exit(*_: Any) -> None:
+    sys.exit(0)
+
+
+def _serve() -> int:
+    if backend() == "bridge":
+        raise RingfenceError(
+            "this host uses the Linux bridge", mend="run xe-switch-network-backend openvswitch with no VM running, and reboot"
+        )
+    agent = Agent(installation_uuid())
+    server = AgentServer(agent.answer)
+    server.start()
+    signal.signal(signal.SIGTERM, lambda *_: agent.stop())
+    signal.signal(signal.SIGINT, lambda *_: agent.stop())
+    notify("READY=1")
+    try:
+        agent.run()
+    finally:
+        notify("STOPPING=1")
+        server.shutdown()
+        server.server_close()
+        try:
+            os.unlink(paths.AGENT_SOCKET)
+        except FileNotFoundError:
+            pass
+    return 0
+
+
+def installation_uuid() -> str:
+    """This host's uuid in XAPI, from dom0's inventory."""
+    try:
+        with open(paths.INVENTORY, encoding="utf-8") as inventory:
+            for line in inventory:
+                key, _, value = line.strip().partition("=")
+                if key == "INSTALLATION_UUID":
+                    return value.strip("'\"")
+    except OSError:
+        pass
+    return ""
+
+
+def backend() -> str:
+    """``openvswitch`` or ``bridge``."""
+    try:
+        with open(paths.NETWORK_CONF, encoding="utf-8") as conf:
+            return conf.read().strip()
+    except OSError:
+        return "openvswitch"
+
+
+def notify(state: str) -> None:
+    """systemd's notify protocol, sd_notify(3); nothing where nobody listens."""
+    where = os.environ.get("NOTIFY_SOCKET")
+    if not where:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
+        try:
+            wire.sendto(state.encode("ascii"), "\0" + where[1:] if where.startswith("@") else where)
+        except OSError:
+            pass
+
+
+if __name__ == "__main__":
+    sys.exit(main())

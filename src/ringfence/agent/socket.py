@@ -1,0 +1,71 @@
+"""The agent's socket: one JSON object a line, asked and answered. Root only; what comes in is bounded."""
+
+import json
+import logging
+import os
+import socket
+import socketserver
+import threading
+from typing import Any, Callable, Dict, Optional
+
+from .. import paths
+from ..errors import Unreachable
+
+log = logging.getLogger("ringfence")
+LIMIT = 1 << 16
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    timeout = 60
+
+    def handle(self) -> None:
+        line = self.rfile.readline(LIMIT + 1)
+        if not line:
+            return
+        try:
+            if len(line) > LIMIT:
+                raise ValueError("longer than {} bytes".format(LIMIT))
+            request = json.loads(line.decode("utf-8"))
+            if not isinstance(request, dict):
+                raise ValueError("not an object")
+            answer = self.server.answer(request)  # type: ignore[attr-defined]
+        except (ValueError, KeyError, TypeError) as error:
+            answer = {"error": "the request cannot be read: {}".format(error)}
+        try:
+            self.wfile.write(json.dumps(answer).encode("utf-8") + b"\n")
+        except OSError:
+            pass
+
+
+class AgentServer(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, answer: Callable[[Dict[str, Any]], Dict[str, Any]]) -> None:
+        os.makedirs(paths.RUN, mode=0o700, exist_ok=True)
+        try:
+            os.unlink(paths.AGENT_SOCKET)
+        except FileNotFoundError:
+            pass
+        self.answer = answer
+        super().__init__(paths.AGENT_SOCKET, _Handler)
+        os.chmod(paths.AGENT_SOCKET, 0o600)
+
+    def start(self) -> None:
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, name="socket", daemon=True).start()
+
+
+def ask(request: Dict[str, Any], timeout: float, path: Optional[str] = None) -> Dict[str, Any]:
+    """The agent's answer. Raises Unreachable."""
+    where = path or paths.AGENT_SOCKET
+    try:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
+            wire.settimeout(timeout)
+            wire.connect(where)
+            wire.sendall(json.dumps(request).encode("utf-8") + b"\n")
+            with wire.makefile("rb") as lines:
+                answer = json.loads(lines.readline(1 << 24).decode("utf-8"))
+    except (OSError, ValueError) as error:
+        raise Unreachable("the agent does not answer ({})".format(error), where, "is ringfenced running?") from None
+    if "error" in answer:
+        raise Unreachable(answer["error"], where, "see the agent's log")
+    return dict(answer)

@@ -1,0 +1,49 @@
+"""The hook without an agent: the same reconcile, on what the agent saved last and the JSON at hand."""
+
+from typing import Any, Dict, Optional
+
+from ..agent.compose import compose
+from ..agent.reconcile import Reconciler
+from ..agent.state import State
+from ..switch.ovsdb import read_once
+
+
+class Alone:
+    """Answers what the agent would answer."""
+
+    def __init__(self) -> None:
+        self.state = State.load()
+
+    def _learn(self, plug: Dict[str, Any]) -> None:
+        plug["fresh"] = plug["line"] != self.state.lines.get(plug["vif"], "never")
+        plug["ready"] = True
+        self.state.plugs[plug["interface"]] = plug
+
+    def describe(self, plug: Dict[str, Any]) -> Dict[str, Any]:
+        self._learn(plug)
+        facts = compose(self.state.facts, False, self.state)
+        return Reconciler(self.state).describe(facts, plug["vif"])
+
+    def commit(self, plug: Dict[str, Any]) -> Dict[str, Any]:
+        self._learn(plug)
+        closed = self._apply(plug["interface"])
+        self.state.lines[plug["vif"]] = plug["line"]
+        self.state.save()
+        return {"closed": closed}
+
+    def unplug(self, interface: str, bridge: Optional[str]) -> None:
+        self.state.plugs.pop(interface, None)
+        self._apply(interface, bridge)
+        self.state.save()
+
+    def _apply(self, interface: str, bridge: Optional[str] = None) -> Optional[str]:
+        view = read_once()
+        found = view.find(interface)
+        place = view.place(bridge) if bridge else None
+        name = found[0].name if found else place[0] if place else None
+        facts = compose(self.state.facts, False, self.state)
+        # Without the agent's last picture nothing is swept: what is there may be right.
+        outcome = Reconciler(self.state).run(facts, view, sweep=self.state.facts is not None, only=name)
+        if outcome.failed:
+            return "; ".join(outcome.failed.values())
+        return outcome.closed.get(interface)

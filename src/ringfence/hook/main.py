@@ -1,0 +1,173 @@
+"""The hook's main: the stock script's contract, step by step."""
+
+import logging
+import logging.handlers
+import os
+import subprocess
+import sys
+from typing import Any, Dict, List, Optional
+
+from .. import paths
+from ..agent.socket import ask
+from ..errors import RingfenceError, Unreachable
+from ..switch import port
+from ..switch.command import run
+from . import xenstore
+from .vif import Call, describe, read_json
+
+log = logging.getLogger("ringfence.hook")
+AGENT_S = 3.0
+USAGE = "usage: setup-vif-rules BACKEND INTERFACE VM-UUID DEVICE clear|filter\n"
+
+
+def main(argv: Optional[List[str]] = None) -> int:
+    words = sys.argv[1:] if argv is None else argv
+    if len(words) != 5 or words[4] not in ("clear", "filter"):
+        sys.stderr.write(USAGE)
+        return 1
+    _log_to_syslog()
+    _, interface, vm, device, action = words
+    call = Call(interface, vm, device)
+    if action == "clear":
+        clear(call)
+        return 0
+    try:
+        plug(call)
+    except (RingfenceError, OSError) as error:
+        log.error("port=%s vm=%s event=plug-failed reason=%s", interface, vm, error)
+        port.set_link(interface, False)
+        return 1
+    return 0
+
+
+def _log_to_syslog() -> None:
+    handler: logging.Handler = logging.NullHandler()
+    if os.path.exists("/dev/log") and not paths.ROOT:
+        handler = logging.handlers.SysLogHandler("/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON)
+    elif paths.ROOT:
+        folder = paths.under_root("/var/log")
+        os.makedirs(folder, exist_ok=True)
+        handler = logging.FileHandler(os.path.join(folder, "setup-vif-rules.log"))
+    handler.setFormatter(logging.Formatter("setup-vif-rules: level=%(levelname)s %(message)s"))
+    logging.getLogger("ringfence").addHandler(handler)
+    logging.getLogger("ringfence").setLevel(logging.INFO)
+
+
+def clear(call: Call) -> None:
+    """Take the VIF away; never fails, for a failure would hold up the domain's shutdown."""
+    bridge = xenstore.read(call.private + "/bridge")
+    for step in (
+        lambda: port.set_link(call.interface, False),
+        lambda: _pvs_proxy(call, "remove"),
+        lambda: xenstore.remove("{}/{}-ofport".format(call.hotplug, call.kind)),
+        lambda: port.remove(call.interface),
+        lambda: _unplug(call, bridge),
+    ):
+        try:
+            step()
+        except (RingfenceError, OSError) as error:
+            log.error("port=%s event=clear-failed reason=%s", call.interface, error)
+
+
+def _unplug(call: Call, bridge: Optional[str]) -> None:
+    try:
+        ask({"op": "unplug", "interface": call.interface}, AGENT_S)
+    except Unreachable:
+        from .alone import Alone
+
+        Alone().unplug(call.interface, bridge)
+
+
+def plug(call: Call) -> None:
+    """Put the VIF on its bridge with its rules, or make a live one right. Link up only once they are committed."""
+    told = describe(call, read_json(call))
+    worker = _Worker()
+    known = worker.describe(told)
+    if known["disabled"]:
+        port.set_link(call.interface, False)
+        _take_off(call)
+        worker.commit_disabled(told)
+        port.set_link(call.interface, True)
+        return
+    number = _standing(call, told)
+    if number is None:
+        port.set_link(call.interface, False)
+        _take_off(call)
+        number = port.add(told["bridge"], call.interface, told["external_ids"], known["held"])
+        xenstore.write("{}/{}-ofport".format(call.hotplug, call.kind), str(number))
+        _pvs_proxy(call, "add")
+    closed = worker.commit(told, number)
+    if closed:
+        log.error("port=%s event=closed reason=%s", call.interface, closed)
+    port.set_link(call.interface, not closed)
+
+
+class _Worker:
+    """The agent while it answers, the same work done here once it does not."""
+
+    def __init__(self) -> None:
+        self._alone: Any = None
+
+    def _by_itself(self) -> Any:
+        if self._alone is None:
+            from .alone import Alone  # imports the compiler: only when it is needed
+
+            self._alone = Alone()
+        return self._alone
+
+    def describe(self, told: Dict[str, Any]) -> Dict[str, Any]:
+        try:
+            known = ask({"op": "describe", "plug": told}, AGENT_S)
+            if known["known"]:
+                return known
+        except Unreachable as error:
+            log.warning("port=%s event=alone reason=%s", told["interface"], error)
+        return dict(self._by_itself().describe(told))
+
+    def commit(self, told: Dict[str, Any], number: int) -> Optional[str]:
+        if self._alone is None:
+            try:
+                return ask({"op": "commit", "plug": told, "ofport": number}, AGENT_S).get("closed")
+            except Unreachable as error:
+                log.warning("port=%s event=alone reason=%s", told["interface"], error)
+        closed: Optional[str] = self._by_itself().commit(told)["closed"]
+        return closed
+
+    def commit_disabled(self, told: Dict[str, Any]) -> None:
+        self.commit(told, -1)
+
+
+def _standing(call: Call, told: Dict[str, Any]) -> Optional[int]:
+    """The port's number where it already is on its bridge as it should be: then nothing is cut."""
+    try:
+        if run(["ovs-vsctl", "--timeout=10", "iface-to-br", call.interface]).strip() != told["bridge"]:
+            return None
+        have = run(["ovs-vsctl", "--timeout=10", "get", "Interface", call.interface, "external_ids"])
+    except RingfenceError:
+        return None
+    if any('{}="{}"'.format(key, value) not in have for key, value in told["external_ids"].items()):
+        return None
+    try:
+        return port.number(call.interface)
+    except RingfenceError:
+        return None
+
+
+def _take_off(call: Call) -> None:
+    _pvs_proxy(call, "remove")
+    xenstore.remove("{}/{}-ofport".format(call.hotplug, call.kind))
+    port.remove(call.interface)
+
+
+def _pvs_proxy(call: Call, action: str) -> None:
+    if xenstore.read(call.private + "/pvs-interface") is None:
+        return
+    program = xenstore.read(call.private + "/setup-pvs-proxy-rules")
+    if program:
+        done = subprocess.run([program, action, call.kind, call.interface, call.private, call.hotplug], stdout=subprocess.DEVNULL)
+        if done.returncode:
+            log.error("port=%s event=pvs-proxy-failed action=%s exit=%d", call.interface, action, done.returncode)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,104 @@
+"""The VIF that the hook is called for, as xenopsd's JSON describes it."""
+
+import json
+import time
+from typing import Any, Dict, NamedTuple, Optional
+
+from .. import paths
+from ..errors import BadInput, RingfenceError
+from ..records.addresses import parse_mac
+from . import xenstore
+
+
+class Call(NamedTuple):
+    """The arguments of one run."""
+
+    interface: str
+    vm: str
+    device: str
+
+    @property
+    def kind(self) -> str:
+        return "tap" if self.interface.startswith("tap") else "vif"
+
+    @property
+    def domid(self) -> str:
+        return self.interface[3:].partition(".")[0]
+
+    @property
+    def hotplug(self) -> str:
+        return "/xapi/{}/hotplug/{}/vif/{}".format(self.vm, self.domid, self.device)
+
+    @property
+    def private(self) -> str:
+        return "/xapi/{}/private/vif/{}".format(self.vm, self.device)
+
+
+def read_json(call: Call, patience: float = 1.0) -> Dict[str, Any]:
+    """The JSON of the VIF; a file that is half there is read again. Raises BadInput."""
+    path = paths.vif_json(call.vm, call.device)
+    deadline = time.time() + patience
+    while True:
+        try:
+            with open(path, encoding="utf-8") as kept:
+                data = json.load(kept)
+            if isinstance(data, dict):
+                return data
+            reason = "it is not an object"
+        except (OSError, ValueError) as error:
+            reason = str(error)
+        if time.time() > deadline:
+            raise BadInput("xenopsd's description of the VIF cannot be read: {}".format(reason), path, "is it an old domain? restart the VM")
+        time.sleep(0.05)
+
+
+def describe(call: Call, data: Dict[str, Any]) -> Dict[str, Any]:
+    """What the agent is told about the VIF. Raises BadInput where the JSON lacks what a policy needs."""
+    try:
+        mode, ipv4, ipv6 = _locking(data["locking_mode"])
+        keys = data["extra_private_keys"]
+        final = xenstore.read("/vm/{}/final-uuid".format(call.vm)) or call.vm
+        mac = parse_mac(data["mac"])
+        line = data.get("other_config", {}).get("ringfence")
+        if line is not None and not isinstance(line, str):
+            raise ValueError("other_config:ringfence is no text")
+        return {
+            "interface": call.interface,
+            "vif": str(keys["vif-uuid"]),
+            "vm": final,
+            "device": call.device,
+            "mac": mac,
+            "network": str(keys["network-uuid"]),
+            "bridge": _bridge(call, data),
+            "line": line,
+            "xapi": [mode, ipv4, ipv6],
+            "external_ids": {
+                "xs-vm-uuid": final,
+                "xs-vif-uuid": str(keys["vif-uuid"]),
+                "xs-network-uuid": str(keys["network-uuid"]),
+                "attached-mac": mac,
+            },
+        }
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
+        where = paths.vif_json(call.vm, call.device)
+        raise BadInput("lacks what a policy needs ({!r})".format(error), where, "restart the VM") from None
+    except RingfenceError as error:
+        raise error.at(paths.vif_json(call.vm, call.device)) from None
+
+
+def _locking(value: Any) -> Any:
+    """``"Unlocked"``, ``"Disabled"`` or ``["Locked", {…}]``, in whatever case."""
+    if isinstance(value, str):
+        return value.lower(), [], []
+    mode, lists = value[0].lower(), value[1]
+    return mode, [str(a) for a in lists.get("ipv4", [])], [str(a) for a in lists.get("ipv6", [])]
+
+
+def _bridge(call: Call, data: Dict[str, Any]) -> str:
+    name: Optional[str] = xenstore.read(call.private + "/bridge")
+    backend = data.get("backend")
+    if not name and isinstance(backend, list) and len(backend) > 1:
+        name = str(backend[1])
+    if not name:
+        raise ValueError("no bridge")
+    return name

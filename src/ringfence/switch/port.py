@@ -1,0 +1,40 @@
+"""A VIF's port: put on its bridge, taken off, link up and down."""
+
+import os
+import subprocess
+from typing import Dict
+
+from ..errors import Unreachable
+from .command import run, vsctl
+
+
+def exists(interface: str) -> bool:
+    return os.path.exists("/sys/class/net/{}".format(interface))
+
+
+def set_link(interface: str, up: bool) -> None:
+    """A device that is gone has no link to set: that is no error."""
+    subprocess.run(["ip", "link", "set", interface, "up" if up else "down"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def remove(interface: str) -> None:
+    run(["ovs-vsctl", "--timeout=30", "--", "--if-exists", "del-port", interface])
+
+
+def add(bridge: str, interface: str, external_ids: Dict[str, str], held: bool) -> int:
+    """Put it on the bridge, held (no frame between two such ports) from its first moment; its OpenFlow port."""
+    words = ["ovs-vsctl", "--timeout=30", "--", "--if-exists", "del-port", interface, "--", "add-port", bridge, interface]
+    words += ["--", "set", "Interface", interface]
+    words += ['external_ids:"{}"="{}"'.format(key, value) for key, value in sorted(external_ids.items())]
+    if held:
+        words += ["--", "set", "Port", interface, "protected=true", "external_ids:ringfence=protected"]
+    run(words)
+    return number(interface)
+
+
+def number(interface: str) -> int:
+    """Raises Unreachable where the switch gave it none."""
+    found = vsctl("--if-exists", "get", "Interface", interface, "ofport").strip()
+    if not found.isdigit() or int(found) == 0:
+        raise Unreachable("the switch gave {} no port number ({})".format(interface, found or "none"), mend="see ovs-vswitchd.log")
+    return int(found)
