@@ -16,7 +16,9 @@ def mac(number: int) -> str:
     return "00:16:3e:00:{:02x}:{:02x}".format(number >> 8, number & 255)
 
 
-def vif(name: str, number: int, line: str | None, *, here: bool = True, stock: XapiFields | None = None, migrating: bool = False) -> VifFacts:
+def vif(
+    name: str, number: int, line: str | None, *, here: bool = True, stock: XapiFields | None = None, migrating: bool = False
+) -> VifFacts:
     """A VIF named ``name`` with MAC ``mac(number)``, on the host ``here`` or ``there``."""
     host = "here" if here else "there"
     return VifFacts(name, "vm-" + name, name, "0", mac(number), "net", line, stock or XapiFields(), host, migrating)

@@ -8,6 +8,7 @@ from typing import Any, Dict, Optional
 
 from ..errors import RingfenceError
 from ..flows.pipeline import KIND_DROP, KIND_LOCAL, read_cookie
+from ..picture import Facts
 from ..switch import ofctl, port
 from ..switch.ovsdb import OvsdbView, OvsdbWatcher, read_once
 from ..xapi.mirror import Mirror
@@ -32,6 +33,8 @@ class Agent:
         self.outcome = Outcome()
         self.rounds = 0
         """Completed reconciles; ``covered`` is the facts that the last one enforced."""
+        self.token = ""
+        """Of the events that the last reconcile had taken in."""
         self._dirty = threading.Event()
         self._lock = threading.RLock()
         self._stopping = threading.Event()
@@ -84,6 +87,7 @@ class Agent:
             view = view or self.ovsdb.view
             if view is None:
                 return self.outcome
+            token = self.xapi.token
             known = self.xapi.facts if self.xapi.facts is not None else self.state.facts
             base = None if known is None else self._settling.apply(known)
             facts = compose(base, self.xapi.in_sync, self.state)
@@ -101,6 +105,7 @@ class Agent:
             if (self.state.facts, self.state.numbers) != before or outcome.changes:
                 self.save()
             self.rounds += 1
+            self.token = token
             return outcome
 
     def save(self) -> None:
@@ -264,8 +269,9 @@ class Agent:
         while True:
             with self._lock:
                 picture = self.reconciler.picture
-                rows: Any = picture.facts.vifs if request["kind"] == "VIF" else picture.facts.networks if picture else {}
-                row = rows.get(request["uuid"]) if picture else None
+                facts = Facts() if picture is None else picture.facts
+                rows: Any = facts.vifs if request["kind"] == "VIF" else facts.networks
+                row = rows.get(request["uuid"])
                 if row is not None and row.line == request["line"] and not self._dirty.is_set():
                     return {"in_force": True}
             if time.monotonic() > deadline:
@@ -280,8 +286,11 @@ class Agent:
             for interface, reason in self.outcome.closed.items():
                 plug = self.state.plugs.get(interface, {})
                 closed[names.get(plug.get("vif", interface), names.get(interface, interface))] = reason
+            settled = not self._dirty.is_set() and not self.outcome.failed and not self._settling.waiting
             return {
-                "in_sync": self.xapi.in_sync and not self._dirty.is_set() and not self.outcome.failed,
+                "in_sync": self.xapi.in_sync and settled,
+                "settled": settled,
+                "token": self.token,
                 "rounds": self.rounds,
                 "host": self.state.host,
                 "plugged": len(self.state.plugs),

@@ -100,7 +100,7 @@ class Reconciler:
         return changes
 
     def _refused_ports(self, name: str, layout: Layout) -> Dict[str, str]:
-        return {vif: "the switch refused its flows" for vif in self.refused.get(name, set())}
+        return dict.fromkeys(self.refused.get(name, set()), "the switch refused its flows")
 
 
 def _without(layout: Layout, bad: Set[str]) -> Layout:

@@ -83,9 +83,7 @@ def shared(flows: FlowSet) -> None:
     flows.drop("nd-target", 0, (), "neighbour-discovery")
 
     for kind in (133, 131, 132, 143):  # router solicitation, multicast listener reports: what :: may say
-        flows.add(
-            "ipv6-source", 600, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=kind, ipv6_src=NOTHING6), [resubmit("destination")]
-        )
+        flows.add("ipv6-source", 600, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=kind, ipv6_src=NOTHING6), [resubmit("destination")])
     flows.drop("ipv6-source", 0, (), "source")
     flows.add("open", 0, (), [resubmit("open-address")])
     flows.add("open-address", 0, (), [resubmit("foreign-source")])
@@ -196,9 +194,7 @@ def _open(flows: FlowSet, site: Site, member: Member, tags: List[int]) -> None:
     flows.add("open", 300, match(**{SENDER: vid, "dl_src": member.vif.mac}), [resubmit("open-address")], mark)
     for entry in member.policy.own:
         for fields in _claims(entry):
-            flows.add(
-                "open-address", 400 + entry.prefixlen, match(**dict(fields, **{SENDER: vid})), [resubmit("foreign-source")], mark
-            )
+            flows.add("open-address", 400 + entry.prefixlen, match(**dict(fields, **{SENDER: vid})), [resubmit("foreign-source")], mark)
 
 
 def _reserve_open(flows: FlowSet, site: Site) -> None:
@@ -220,5 +216,3 @@ def _claims(entry: Prefix) -> List[Dict[str, Any]]:
     if entry.version == 4:
         return [family(entry, "nw_src", "ipv6_src"), family(entry, "arp_spa", "ipv6_src")]
     return [family(entry, "nw_src", "ipv6_src"), dict(ADVERTISE, nd_target=entry)]
-
-

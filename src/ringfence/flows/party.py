@@ -184,4 +184,3 @@ def _asked_for(flows: FlowSet, site: Site) -> None:
             rows = match(**dict(asked, **{NETWORK: site.net, SENDER: site.vid(uuid)}))
             flows.add("destination", priority + 200, rows, [resubmit("flood")], mark)
         flows.add("destination", priority, match(**dict(asked, **on)), [clone(*_to(site, m)) for m in members], mark)
-

@@ -27,7 +27,7 @@ def split_line(text: str, keys: Sequence[str], synonyms: Mapping[str, str] = Non
     if size > LIMIT_BYTES:
         raise BadRecord("is {} bytes long".format(size), mend="the limit is {} bytes: use groups or prefixes".format(LIMIT_BYTES))
     for character in text:
-        if ord(character) < 32 and character not in "\t\n\r" or ord(character) == 127:
+        if (ord(character) < 32 and character not in "\t\n\r") or ord(character) == 127:
             raise BadRecord("holds the control character {!r}".format(character), mend="write plain text on one line")
     try:
         words = shlex.split(text)

@@ -71,9 +71,7 @@ class Mirror(threading.Thread):
             if row["is_a_template"] or row["is_a_snapshot"] or row["is_control_domain"]:
                 continue
             host = tables["host"].get(row["resident_on"])
-            mine = host["uuid"] == self.host if host else any(
-                tables["host"].get(m, {}).get("uuid") == self.host for m in master
-            )
+            mine = host["uuid"] == self.host if host else any(tables["host"].get(m, {}).get("uuid") == self.host for m in master)
             have = {k: v for k, v in row["xenstore_data"].items() if k.startswith(PREFIX)}
             if not mine:
                 continue

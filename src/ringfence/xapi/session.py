@@ -34,7 +34,7 @@ class _PinnedConnection(http.client.HTTPSConnection):
 
     def connect(self) -> None:
         super().connect()
-        certificate = self.sock.getpeercert(True)  # type: ignore[union-attr]
+        certificate = self.sock.getpeercert(True)
         found = hashlib.sha256(certificate or b"").hexdigest()
         if found != self._fingerprint:
             self.close()

@@ -21,6 +21,8 @@ class XapiWatcher(threading.Thread):
         self.facts: Optional[Facts] = None
         self.tables: Tables = {}
         self.in_sync = False
+        self.token = ""
+        """Of the last events taken in."""
         self._on_change = on_change
         self._stopping = threading.Event()
 
@@ -61,8 +63,9 @@ class XapiWatcher(threading.Thread):
             self.facts = facts
             self.in_sync = True
         self.tables = {name: dict(rows) for name, rows in tables.items()}
+        self.token = str(answer["token"])
         self._on_change()
-        return str(answer["token"])
+        return self.token
 
     def stop(self) -> None:
         self._stopping.set()
