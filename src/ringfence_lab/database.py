@@ -70,7 +70,7 @@ class Database:
         except KeyError:
             raise Failure("HANDLE_INVALID", kind, ref) from None
 
-    def set(self, kind: str, ref: str, **fields: Any) -> None:
+    def update(self, kind: str, ref: str, **fields: Any) -> None:
         with self.changed:
             row = self.get(kind, ref)
             if all(row[name] == value for name, value in fields.items()):

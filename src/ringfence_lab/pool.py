@@ -1,6 +1,7 @@
 """The pool: hosts, the wire between them, the database, guests and machines outside, built from a scenario."""
 
 import threading
+from functools import partial
 from typing import Any, NamedTuple
 
 from ringfence.errors import RingfenceError
@@ -172,7 +173,7 @@ class Pool:
             full = f"{name}/{device}"
             self.vifs[full] = ref
             self.ends[full] = End(name, f"eth{device}", mac, vif.network, vif.addresses, full)
-        self.db.set("VM", self.vms[name], VIFs=[self.vifs[f"{name}/{d}"] for d in range(len(guest.vifs))])
+        self.db.update("VM", self.vms[name], VIFs=[self.vifs[f"{name}/{d}"] for d in range(len(guest.vifs))])
 
     # What the steps use.
 
@@ -202,7 +203,7 @@ class Pool:
         """Until every agent that runs has enforced what the database says. Raises RingfenceError after 10 s."""
         generation = self.db.generation if self.xapi_up else None
         for host in self.hosts.values():
-            wait_for(lambda h=host: h.settled(generation), f"convergence of {host.name}", 10)
+            wait_for(partial(host.settled, generation), f"convergence of {host.name}", 10)
 
     def vm_data(self, ref: str) -> None:
         self.xenopsd.replace_vm_data(ref)

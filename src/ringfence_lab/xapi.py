@@ -88,7 +88,7 @@ class Xapi:
         if qualifier != "RW" and (kind, field) not in (("VM", "xenstore_data"),):
             raise Failure("MESSAGE_METHOD_UNKNOWN", f"{kind}.{verb}{field}")
         if verb == "set_":
-            self.db.set(kind, arguments[0], **{field: arguments[1]})
+            self.db.update(kind, arguments[0], **{field: arguments[1]})
             return ""
         if not of_type.endswith(" map"):
             raise Failure("MESSAGE_METHOD_UNKNOWN", f"{kind}.{verb}{field}")
@@ -100,7 +100,7 @@ class Xapi:
                 raise Failure("MAP_DUPLICATE_KEY", kind, field, arguments[0], arguments[1])
             else:
                 current[arguments[1]] = arguments[2]
-            self.db.set(kind, arguments[0], **{field: current})
+            self.db.update(kind, arguments[0], **{field: current})
         return ""
 
     def _pool_get_all(self) -> list[str]:
@@ -111,15 +111,15 @@ class Xapi:
             raise Failure("VALUE_NOT_SUPPORTED", "locking_mode", mode, "not one of the enumeration")
         if mode == "locked" and self.db.rows["SDN_controller"]:
             raise Failure("OPERATION_NOT_ALLOWED", "a SDN controller is present")
-        self.db.set("VIF", ref, locking_mode=mode)
+        self.db.update("VIF", ref, locking_mode=mode)
         return ""
 
     def _vif_set_ipv4_allowed(self, ref: str, addresses: list[str]) -> str:
-        self.db.set("VIF", ref, ipv4_allowed=addresses)
+        self.db.update("VIF", ref, ipv4_allowed=addresses)
         return ""
 
     def _vif_set_ipv6_allowed(self, ref: str, addresses: list[str]) -> str:
-        self.db.set("VIF", ref, ipv6_allowed=addresses)
+        self.db.update("VIF", ref, ipv6_allowed=addresses)
         return ""
 
     def _network_set_default_locking_mode(self, ref: str, mode: str) -> str:
@@ -127,7 +127,7 @@ class Xapi:
             raise Failure("VALUE_NOT_SUPPORTED", "default_locking_mode", mode, "not one of the enumeration")
         if any(v["network"] == ref and v["currently_attached"] for v in self.db.rows["VIF"].values()):
             raise Failure("VIF_IN_USE", ref, "")
-        self.db.set("network", ref, default_locking_mode=mode)
+        self.db.update("network", ref, default_locking_mode=mode)
         return ""
 
     def _vm_set_xenstore_data(self, ref: str, data: dict[str, str]) -> str:
@@ -135,7 +135,7 @@ class Xapi:
         for key, value in data.items():
             if not key.startswith(("vm-data/", "FIST/")) or len(value.encode()) > 2048:
                 raise Failure("INVALID_VALUE", key, value[:64])
-        self.db.set("VM", ref, xenstore_data=data)
+        self.db.update("VM", ref, xenstore_data=data)
         if self.live is not None:
             self.live.vm_data(ref)
         return ""
@@ -229,7 +229,7 @@ class _Server(socketserver.ThreadingTCPServer):
         self._open.discard(request)
         super().shutdown_request(request)
 
-    def handle_error(self, request: Any, client_address: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the base class has it
         self._open.discard(request)  # a client that went away in the middle of a call
 
     def stop(self) -> None:

@@ -38,13 +38,13 @@ class Xenopsd:
             host = self.pool.hosts[host_name]
             self._run_domain(guest, host)
             ref = self._host_ref(host)
-            self.pool.db.set("VM", self.pool.vms[guest], power_state="Running", resident_on=ref, domid=self._domid(guest))
+            self.pool.db.update("VM", self.pool.vms[guest], power_state="Running", resident_on=ref, domid=self._domid(guest))
 
     def stop(self, guest: str) -> None:
         with self.queue(guest):
             host = self._running_on(guest)
             self._end_domain(guest, host)
-            self.pool.db.set("VM", self.pool.vms[guest], power_state="Halted", resident_on=NULL, domid=-1)
+            self.pool.db.update("VM", self.pool.vms[guest], power_state="Halted", resident_on=NULL, domid=-1)
             host.forget_json(self._uuid(guest))
 
     def reboot(self, guest: str) -> None:
@@ -53,7 +53,7 @@ class Xenopsd:
             host = self._running_on(guest)
             self._end_domain(guest, host)
             self._run_domain(guest, host)
-            self.pool.db.set("VM", self.pool.vms[guest], domid=self._domid(guest))
+            self.pool.db.update("VM", self.pool.vms[guest], domid=self._domid(guest))
 
     def crash(self, guest: str) -> None:
         """The domain is gone at once: devices first, hooks afterwards; the VM is halted."""
@@ -80,12 +80,12 @@ class Xenopsd:
             if source is target:
                 raise RingfenceError(f"{guest} is on {target_name} already", mend="name another host")
             vm = self.pool.vms[guest]
-            self.pool.db.set("VM", vm, current_operations={"OpaqueRef:migration": "pool_migrate"})
+            self.pool.db.update("VM", vm, current_operations={"OpaqueRef:migration": "pool_migrate"})
             old = self._domid(guest)
             try:
                 self._migrate(guest, source, target, old, pause)
             finally:
-                self.pool.db.set("VM", vm, current_operations={})
+                self.pool.db.update("VM", vm, current_operations={})
 
     def _migrate(self, guest: str, source: Host, target: Host, old: int, pause: float) -> None:
         uuid = self._uuid(guest)
@@ -113,7 +113,7 @@ class Xenopsd:
         target.forget_json(temporary)
         source.forget_json(uuid)
         self._domids[guest] = new
-        self.pool.db.set("VM", self.pool.vms[guest], resident_on=self._host_ref(target), domid=new)
+        self.pool.db.update("VM", self.pool.vms[guest], resident_on=self._host_ref(target), domid=new)
         for device in devices:
             self.announce(f"{guest}/{device}")
 
@@ -150,7 +150,7 @@ class Xenopsd:
         vm = self.pool.vms[guest]
         with self.pool.db.changed:
             kept = {k: v for k, v in self.pool.db.get("VM", vm)["xenstore_data"].items() if not k.startswith("vm-data/")}
-            self.pool.db.set("VM", vm, xenstore_data={**kept, **live})
+            self.pool.db.update("VM", vm, xenstore_data={**kept, **live})
 
     def replace_vm_data(self, ref: str) -> None:
         """VM.set_xenstore_data on a running VM: waits in its queue, then makes the tree anew, read-only to the guest."""
@@ -271,7 +271,7 @@ class Xenopsd:
             raise RingfenceError(f"the hook failed for {guest}/{device}", host.name, f"see {host.root}/var/log/setup-vif-rules.log")
         host.xenstore.write(f"/local/domain/0/backend/vif/{domid}/{device}/hotplug-status", "connected")
         self._configure(guest, device)
-        self.pool.db.set("VIF", self.pool.vifs[f"{guest}/{device}"], currently_attached=True)
+        self.pool.db.update("VIF", self.pool.vifs[f"{guest}/{device}"], currently_attached=True)
 
     def _unplug(self, guest: str, device: str, host: Host, domid: int) -> None:
         """udev's remove comes after netback has freed the device."""
@@ -280,4 +280,4 @@ class Xenopsd:
             raise RingfenceError(f"clear failed for {guest}/{device}", host.name, f"see {host.root}/var/log/setup-vif-rules.log")
         host.xenstore.remove(f"/xapi/{self._uuid(guest)}/hotplug/{domid}/vif/{device}")
         host.xenstore.remove(f"/local/domain/0/backend/vif/{domid}/{device}")
-        self.pool.db.set("VIF", self.pool.vifs[f"{guest}/{device}"], currently_attached=False)
+        self.pool.db.update("VIF", self.pool.vifs[f"{guest}/{device}"], currently_attached=False)

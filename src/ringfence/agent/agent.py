@@ -304,7 +304,7 @@ class Agent:
     def _flows(self, request: Dict[str, Any]) -> Dict[str, Any]:
         """Flows that are there because a VIF is plugged here, and flows that nothing accounts for."""
         with self._lock:
-            counted, lost = 0, []
+            counted, ours, lost = 0, 0, []
             for name, writer in self.reconciler.writers.items():
                 numbers = self.state.numbers.get(name, {}).get("vif", {})
                 number = numbers.get(request.get("vif", ""))
@@ -313,8 +313,9 @@ class Agent:
                     known = read_cookie(ofctl.cookie_of(line))
                     if known is None:
                         continue
+                    ours += 1
                     if known.number == number and (known.kind == KIND_LOCAL or known.kind >= KIND_DROP):
                         counted += 1
                     if ofctl.cookie_of(line) not in wanted:
                         lost.append(line)
-            return {"count": counted, "orphans": lost}
+            return {"count": counted, "ours": ours, "orphans": lost}

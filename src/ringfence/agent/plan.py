@@ -19,10 +19,10 @@ class Layout(NamedTuple):
 
 def lay_out(picture: Picture, view: OvsdbView) -> Dict[str, Layout]:
     """A layout for every bridge."""
-    return {name: _bridge(picture, view, bridge) for name, bridge in view.bridges.items()}
+    return {name: _bridge(picture, bridge) for name, bridge in view.bridges.items()}
 
 
-def _bridge(picture: Picture, view: OvsdbView, bridge: BridgeState) -> Layout:
+def _bridge(picture: Picture, bridge: BridgeState) -> Layout:
     by_network: Dict[Tuple[str, int], Dict[str, List[PortState]]] = {}
     unknown: List[PortState] = []
     for port in bridge.ports:

@@ -48,7 +48,7 @@ class Reconciler:
             try:
                 changes += self._bridge(name, layout, view, sweep)
                 closed.update(layout.closed)
-                closed.update(self._refused_ports(name, layout))
+                closed.update(self._refused_ports(name))
             except RingfenceError as error:
                 failed[name] = str(error)
         for name in set(self.writers) - set(view.bridges):
@@ -99,7 +99,7 @@ class Reconciler:
             log.warning("bridge=%s event=refused-once reason=%s", writer.name, error)
         return changes
 
-    def _refused_ports(self, name: str, layout: Layout) -> Dict[str, str]:
+    def _refused_ports(self, name: str) -> Dict[str, str]:
         return dict.fromkeys(self.refused.get(name, set()), "the switch refused its flows")
 
 

@@ -92,7 +92,7 @@ def family(prefix: Prefix, ipv4: str, ipv6: str) -> Dict[str, Any]:
     return {"dl_type": IPV6, ipv6: prefix}
 
 
-def show_number(form: str, width: int, number: int) -> str:
+def show_number(form: str, number: int) -> str:
     if form == "mac":
         return ":".join("{:02x}".format(octet) for octet in number.to_bytes(6, "big"))
     if form == "ipv4":
@@ -105,15 +105,15 @@ def show_number(form: str, width: int, number: int) -> str:
 def show_value(row: Value) -> str:
     """``field=value`` or ``field=value/mask``, as ovs-ofctl reads it."""
     name, value, mask = row
-    width, form = FIELDS[name]
+    form = FIELDS[name].form
     if form == "frag":
         return "ip_frag=yes"
-    text = "{}={}".format(name, show_number(form, width, value))
+    text = "{}={}".format(name, show_number(form, value))
     if mask is None:
         return text
     if form in ("ipv4", "ipv6"):
         return "{}/{}".format(text, bin(mask).count("1"))
-    return "{}/{}".format(text, show_number(form, width, mask))
+    return "{}/{}".format(text, show_number(form, mask))
 
 
 def show_match(rows: Match) -> str:

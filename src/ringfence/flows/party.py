@@ -57,7 +57,7 @@ def network(flows: FlowSet, site: Site) -> None:
     for member in site.members:
         _arrival(flows, site, member)
         _destination(flows, site, member)
-    for uuid, (vif, _) in sorted(site.view.closed.items()):
+    for _, (vif, _) in sorted(site.view.closed.items()):
         if vif.mac not in {m.vif.mac for m in site.members}:
             flows.drop("arrival", 300, match(dl_src=vif.mac, **on), "closed")
             flows.drop("destination", 400, match(dl_dst=vif.mac, **on), "closed")

@@ -48,9 +48,7 @@ def read_json(call: Call, patience: float = 1.0) -> Dict[str, Any]:
         except (OSError, ValueError) as error:
             reason = str(error)
         if time.time() > deadline:
-            raise BadInput(
-                "xenopsd's description of the VIF cannot be read: {}".format(reason), path, "is it an old domain? restart the VM"
-            )
+            raise BadInput("the description of the VIF cannot be read: {}".format(reason), path, "is it an old domain? restart the VM")
         time.sleep(0.05)
 
 

@@ -183,7 +183,7 @@ class NetworkView:
         table: Dict[Prefix, Set[str]] = {g: set() for g in self._gateways}
         for entry, owners in self.owners.items():
             held = {u for u in owners if not self.members[u].open}
-            if held and (is_single(entry) or opened) and not (entry.prefixlen == 0):
+            if held and (is_single(entry) or opened) and entry.prefixlen != 0:
                 table.setdefault(entry, set()).update(owners)
         return table
 

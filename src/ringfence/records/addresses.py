@@ -2,7 +2,7 @@
 
 import ipaddress
 import re
-from typing import Iterable, List, Tuple, Union
+from typing import Iterable, List, Optional, Tuple, Union
 
 from ..errors import BadRecord
 
@@ -12,7 +12,7 @@ Prefix = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 _MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
 
 
-def parse_prefix(text: str, version: int = None, lenient: bool = False) -> Prefix:
+def parse_prefix(text: str, version: Optional[int] = None, lenient: bool = False) -> Prefix:
     """``text`` as a prefix; a bare address is a prefix of its full length.
 
     With ``version`` 4 or 6 the other family is an error. ``lenient`` reads host bits as

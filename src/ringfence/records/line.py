@@ -2,7 +2,7 @@
 
 import re
 import shlex
-from typing import Callable, Dict, List, Mapping, Sequence, Tuple, TypeVar
+from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 from ..errors import BadRecord
 
@@ -13,7 +13,9 @@ T = TypeVar("T")
 _EXTRA = re.compile(r"x-[a-z0-9][a-z0-9.-]*\Z")
 
 
-def split_line(text: str, keys: Sequence[str], synonyms: Mapping[str, str] = None) -> Tuple[Dict[str, str], Tuple[Tuple[str, str], ...]]:
+def split_line(
+    text: str, keys: Sequence[str], synonyms: Optional[Mapping[str, str]] = None
+) -> Tuple[Dict[str, str], Tuple[Tuple[str, str], ...]]:
     """The known words of a line by key, and its ``x-`` words, sorted.
 
     Raises BadRecord for an unknown or repeated key, a word without ``=``, and a line over 1900 bytes.
@@ -53,7 +55,7 @@ def join_line(words: Sequence[Tuple[str, str]]) -> str:
     return " ".join("{}={}".format(k, shlex.quote(v) if v else "") for k, v in words)
 
 
-def listed(key: str, text: str, parse: Callable[[str], T], limit: int = None, noun: str = "") -> List[T]:
+def listed(key: str, text: str, parse: Callable[[str], T], limit: Optional[int] = None, noun: str = "") -> List[T]:
     """The parts of a comma-separated value; an empty value is an empty list."""
     parts = [p.strip() for p in text.split(",")] if text.strip() else []
     values: List[T] = []
