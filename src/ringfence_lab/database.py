@@ -106,7 +106,7 @@ class Database:
             return {"events": found, "token": f"{self.boot},{self.generation}", "valid_ref_counts": counts}
 
     def _after(self, kinds: set[str], since: int) -> list[dict[str, Any]]:
-        events = []
+        events: list[tuple[int, dict[str, Any]]] = []
         for generation, kind, ref in self._removed:
             if generation > since > 0 and kind in kinds:
                 events.append((generation, {"class": kind.lower(), "operation": "del", "ref": ref}))

@@ -4,6 +4,7 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ringfence.errors import BadInput, RingfenceError
@@ -109,9 +110,10 @@ class Steps:
         _neighbours(one, other, "replace")
         try:
             with Capture([one, other]) as capture:
-                for version in versions:
-                    for source, target in ((one, other), (other, one)):
-                        if exchange(source, target, kind, version, REFUSAL_S):
+                tries = [(s, t, kind, v, REFUSAL_S) for v in versions for s, t in ((one, other), (other, one))]
+                with ThreadPoolExecutor(len(tries)) as together:
+                    for (source, target, _, version, _), reached in zip(tries, together.map(lambda t: exchange(*t), tries), strict=True):
+                        if reached:
                             raise Failed(f"{kind} over IPv{version} from {source.name} reached {target.name}")
                 _quieten(capture)
                 for end, frame in capture.frames:

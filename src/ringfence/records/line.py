@@ -9,13 +9,12 @@ from ..errors import BadRecord
 LIMIT_BYTES = 1900
 """xenstore holds 2048 bytes a value, path and quoting left out."""
 
+Extra = Tuple[Tuple[str, str], ...]
 T = TypeVar("T")
 _EXTRA = re.compile(r"x-[a-z0-9][a-z0-9.-]*\Z")
 
 
-def split_line(
-    text: str, keys: Sequence[str], synonyms: Optional[Mapping[str, str]] = None
-) -> Tuple[Dict[str, str], Tuple[Tuple[str, str], ...]]:
+def split_line(text: str, keys: Sequence[str], synonyms: Optional[Mapping[str, str]] = None) -> Tuple[Dict[str, str], Extra]:
     """The known words of a line by key, and its ``x-`` words, sorted.
 
     Raises BadRecord for an unknown or repeated key, a word without ``=``, and a line over 1900 bytes.

@@ -1,0 +1,155 @@
+"""The pool as the command line sees it: names resolved, lines read, changed and confirmed."""
+
+import os
+import sys
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+
+from ..agent.socket import ask
+from ..errors import BadInput, BadRecord, Refused, Unreachable
+from ..picture import Facts, Picture, VifFacts
+from ..records import Record, parse_record
+from ..xapi.rows import CLASSES, Tables, facts_of
+from ..xapi.session import Session
+from ..xapi.store import KEY, write_line
+
+_NAMES = {"vif": "VIF", "vm": "VM"}
+IN_FORCE_S = 10.0
+
+
+class Found(NamedTuple):
+    """A VIF by whatever name it was called."""
+
+    ref: str
+    row: Dict[str, Any]
+    facts: VifFacts
+
+
+class Pool:
+    """One look at the database; every change goes back to XAPI at once."""
+
+    def __init__(self, options: Any) -> None:
+        self._dry = bool(getattr(options, "dry_run", False))
+        host = getattr(options, "pool", None) or os.environ.get("RINGFENCE_POOL", "")
+        self.session = Session(host, getattr(options, "fingerprint", None) or "")
+        self.local = not host
+        if host:
+            self.session.login(os.environ.get("RINGFENCE_USER", "root"), os.environ.get("RINGFENCE_PASSWORD", ""))
+        self.tables: Tables = {}
+        for name in CLASSES:
+            self.tables[name] = self.session.call("{}.get_all_records".format(_NAMES.get(name, name)))
+        self.facts: Facts = facts_of(self.tables)
+        self.picture = Picture(self.facts)
+
+    def vif(self, name: str) -> Found:
+        """``VM/DEVICE`` by VM name-label or uuid, or a VIF's uuid; uuids by any unambiguous prefix. Raises BadInput."""
+        owner, slash, device = name.rpartition("/")
+        found = []
+        vms: Dict[str, str] = {}
+        for ref, row in self.tables["vif"].items():
+            facts = self.facts.vifs.get(row["uuid"])
+            if facts is None:
+                continue
+            if slash and facts.device == device and (facts.vm_name == owner or _prefix(owner, facts.vm)):
+                found.append(Found(ref, row, facts))
+                vms[facts.vm] = facts.vm_name
+            elif not slash and _prefix(name, facts.uuid):
+                found.append(Found(ref, row, facts))
+        if len(found) == 1:
+            return found[0]
+        if found:
+            listed = ", ".join(sorted(vms or {f.facts.uuid: "" for f in found}))
+            raise BadInput("{} names several".format(name), mend="use one of these uuids: {}".format(listed))
+        mend = "write VM/DEVICE, as ringfence vif list shows it" if slash else "write VM/DEVICE or the VIF's uuid"
+        raise BadInput("no VIF is called {}".format(name), mend=mend)
+
+    def network(self, name: str) -> Tuple[str, Dict[str, Any]]:
+        """Reference and row, by name-label, bridge or uuid. Raises BadInput."""
+        rows = self.tables["network"].items()
+        found = [(ref, row) for ref, row in rows if name in (row["name_label"], row["bridge"]) or _prefix(name, row["uuid"])]
+        if len(found) != 1:
+            listed = ", ".join(sorted(row["uuid"] for _, row in found) or sorted(row["name_label"] for _, row in rows))
+            raise BadInput("{} networks are called {}".format(len(found) or "no", name), mend="use one of {}".format(listed))
+        return found[0]
+
+    def record(self, found: Found) -> Record:
+        """The record that a VIF has. Raises BadRecord, named."""
+        try:
+            return parse_record(found.row["other_config"].get(KEY, ""))
+        except BadRecord as error:
+            raise error.at(found.facts.name) from None
+
+    def change_vif(self, found: Found, record: Optional[Record]) -> bool:
+        """Write a record (bound to the VIF's MAC) or, with None, remove it; True where something changed."""
+        line = None
+        if record is not None:
+            line = str(record._replace(mac=found.facts.mac))
+            parse_record(line)
+        return self._change("VIF", found.ref, found.facts.uuid, found.facts.name, found.row["other_config"].get(KEY), line)
+
+    def change_network(self, ref: str, row: Dict[str, Any], line: Optional[str]) -> bool:
+        return self._change("network", ref, row["uuid"], "network {}".format(row["name_label"]), row["other_config"].get(KEY), line)
+
+    def _change(self, kind: str, ref: str, uuid: str, name: str, before: Optional[str], after: Optional[str]) -> bool:
+        if before == after:
+            print("{}: no change: {}".format(name, show_line(before)))
+            return False
+        print("{}\n  before: {}\n  after:  {}".format(name, show_line(before), show_line(after)))
+        if self._dry:
+            return False
+        write_line(self.session, kind, ref, after)
+        self._confirm(kind, uuid, after)
+        return True
+
+    def _confirm(self, kind: str, uuid: str, line: Optional[str]) -> None:
+        """Return when the change is in force, or say where that is not known. Raises Unreachable."""
+        here = ""
+        if self.local:
+            try:
+                here = str(ask({"op": "status"}, IN_FORCE_S)["host"])
+                answer = ask({"op": "wait", "kind": kind, "uuid": uuid, "line": line, "timeout": IN_FORCE_S}, IN_FORCE_S + 5)
+            except Unreachable as error:
+                raise Unreachable("the change is written, but not known to be in force: {}".format(error)) from None
+            if not answer["in_force"]:
+                raise Unreachable("the change is written, but not in force after {:g} s".format(IN_FORCE_S), mend="see ringfence status")
+        networks = {self.facts.vifs[uuid].network} if uuid in self.facts.vifs else {uuid}
+        others = {v.host for v in self.facts.vifs.values() if v.network in networks and v.host and v.host != here}
+        if others:
+            names = ", ".join(sorted(self.facts.hosts.get(h, h) for h in others))
+            sys.stderr.write("ringfence: written; hosts that follow by themselves and were not asked: {}\n".format(names))
+
+
+def show_line(line: Optional[str]) -> str:
+    return "(no record)" if line is None else line or "(empty record)"
+
+
+def _prefix(word: str, uuid: str) -> bool:
+    return len(word) >= 4 and uuid.startswith(word.lower())
+
+
+def edit(record: Record, words: List[str]) -> Record:
+    """``KEY=VALUE`` words over a record: only those keys change; an empty value takes the key out. Raises BadRecord."""
+    given = parse_record(" ".join(w for w in words if w.partition("=")[2]))
+    keys = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        if not equals:
+            parse_record(word)
+        key = {"locking-mode": "mode", "ipv4-allowed": "ipv4", "ipv6-allowed": "ipv6"}.get(key, key)
+        if key.startswith("x-"):
+            keys["extra"] = tuple(sorted(dict(record.extra, **dict(given.extra)).items()))
+        elif key in Record._fields:
+            keys[key] = getattr(given if value else Record(), key)
+        else:
+            parse_record("{}=".format(key))
+    return record._replace(**keys)
+
+
+def refuse_shared(pool: Pool, found: Found, addresses: List[Any]) -> None:
+    """An address that another VIF of the network owns, or a gateway, is not given away by mistake. Raises Refused."""
+    view = pool.picture.networks.get(found.facts.network)
+    for address in addresses:
+        others = [v.name for v in pool.picture.owners(found.facts.network, address) if v.uuid != found.facts.uuid]
+        if others:
+            raise Refused("{} belongs to {}".format(address, ", ".join(others)), found.facts.name, "remove it there, or pass --shared")
+        if view is not None and address in view.line.gateways:
+            raise Refused("{} is a gateway of {}".format(address, view.facts.name), found.facts.name, "pass --shared if that is meant")

@@ -1,0 +1,76 @@
+"""ringfence vif: list, show, set and clear records."""
+
+from typing import Any
+
+from ..records import Closed, effective, parse_network
+from ..records.addresses import show_all
+from ..xapi.rows import KEY
+from . import show
+from .pool import Found, Pool, edit, show_line
+
+HELP = "list, show, set and clear the records of VIFs"
+
+
+def define(parser: Any) -> None:
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
+    actions.required = True
+    actions.add_parser("list", help="all VIFs with their mode, addresses and groups")
+    one = actions.add_parser("show", help="one VIF: its record, what is enforced, and where that comes from")
+    one.add_argument("vif", help="VM/DEVICE or the VIF's uuid")
+    put = actions.add_parser("set", help="set keys of a record; an empty value takes a key out")
+    put.add_argument("vif", help="VM/DEVICE or the VIF's uuid")
+    put.add_argument("words", nargs="+", metavar="KEY=VALUE", help="mode, ipv4, ipv6, groups, peers, external, services, x-NAME")
+    gone = actions.add_parser("clear", help="remove a record: the VIF is as its network and XAPI say")
+    gone.add_argument("vif", help="VM/DEVICE or the VIF's uuid")
+    for action in (put, gone):
+        action.add_argument("--dry-run", action="store_true", help="show before and after, and change nothing")
+
+
+def run(options: Any) -> int:
+    pool = Pool(options)
+    if options.action == "list":
+        data = [_row(pool, uuid) for uuid in sorted(pool.facts.vifs, key=lambda u: pool.facts.vifs[u].name)]
+        show.rows(options.output, ["vif", "network", "mode", "addresses", "groups", "closed"], data)
+        return 0
+    found = pool.vif(options.vif)
+    if options.action == "show":
+        _show(options, pool, found)
+    elif options.action == "set":
+        pool.change_vif(found, edit(pool.record(found), options.words))
+    else:
+        pool.change_vif(found, None)
+    return 0
+
+
+def _row(pool: Pool, uuid: str) -> Any:
+    vif = pool.facts.vifs[uuid]
+    view = pool.picture.networks[vif.network]
+    row = {"vif": vif.name, "uuid": uuid, "network": view.facts.name, "mode": "", "addresses": [], "groups": [], "closed": None}
+    reason = pool.picture.why_closed(uuid)
+    if reason is not None:
+        row.update(mode="closed" if reason else "disabled", closed=reason or None)
+        return row
+    policy = view.members[uuid].policy
+    row.update(mode=policy.mode, addresses=show_all(policy.own), groups=sorted(policy.groups))
+    return row
+
+
+def _show(options: Any, pool: Pool, found: Found) -> None:
+    line = found.row["other_config"].get(KEY)
+    network = pool.facts.networks[found.facts.network]
+    policy = effective(line, found.facts.mac, parse_network(network.line or ""), found.facts.xapi)
+    data = dict(_row(pool, found.facts.uuid), record=line, network_line=network.line, mac=found.facts.mac)
+    if options.output == "json":
+        show.rows("json", [], [data])
+        return
+    print("{}  {}  on {}  MAC {}".format(found.facts.name, found.facts.uuid, network.name, found.facts.mac))
+    print("  record:    {}".format(show_line(line)))
+    print("  network:   {}".format(network.line or "(no line)"))
+    if isinstance(policy, Closed):
+        print("  enforced:  closed: {}".format(policy.reason))
+        return
+    print("  enforced:  {}".format(data["mode"]))
+    print("  addresses: {}".format(" ".join(show_all(policy.own)) or "none"))
+    print("  groups:    {}".format(" ".join(sorted(policy.groups)) or "none"))
+    print("  peers:     {}".format(" ".join(show_all(policy.peers)) or "none"))
+    print("  external:  {}".format("allow" if policy.external else "deny"))
