@@ -86,7 +86,7 @@ class Host:
         if self.agent is None:
             return True
         try:
-            status = self.ask(op="status")
+            status = self.ask(op="status", look=True)
         except Unreachable:
             return False
         if generation is None:

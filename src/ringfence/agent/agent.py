@@ -81,7 +81,7 @@ class Agent:
         self._stopping.set()
         self._dirty.set()
 
-    def reconcile(self, view: Optional[OvsdbView] = None) -> Outcome:
+    def reconcile(self, view: Optional[OvsdbView] = None, held: bool = False) -> Outcome:
         """Bring every bridge to what is known. The caller holds the lock or is alone."""
         with self._lock:
             view = view or self.ovsdb.view
@@ -94,7 +94,7 @@ class Agent:
             if base is None:
                 return self.outcome  # nothing is known yet: nothing is changed
             before = (self.state.facts, copy.deepcopy(self.state.numbers))
-            outcome = self.reconciler.run(facts, view, sweep=self.xapi.facts is not None)
+            outcome = self.reconciler.run(facts, view, sweep=self.xapi.facts is not None, held=held)
             self._report(outcome)
             self._ports(view)
             if not outcome.failed and self.xapi.in_sync:
@@ -178,7 +178,7 @@ class Agent:
         while time.monotonic() < deadline:
             view = read_once()
             if self._numbered(view):
-                outcome = self.reconcile(view)
+                outcome = self.reconcile(view, held=True)
                 if not outcome.failed:
                     break
             time.sleep(0.05)
@@ -278,8 +278,12 @@ class Agent:
                 return {"in_force": False}
             time.sleep(0.01)
 
-    def _status(self, _: Dict[str, Any]) -> Dict[str, Any]:
+    def _status(self, request: Dict[str, Any]) -> Dict[str, Any]:
         with self._lock:
+            if request.get("look"):  # at the switch, now and not when it is due
+                self._looked = 0.0
+                if self._watch_switch():
+                    self._dirty.set()
             picture = self.reconciler.picture
             names = {} if picture is None else {v.uuid: v.name for v in picture.facts.vifs.values()}
             closed = {}

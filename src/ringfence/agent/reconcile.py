@@ -35,8 +35,11 @@ class Reconciler:
         """By bridge: VIFs whose flows the switch refused."""
         self.picture: Optional[Picture] = None
 
-    def run(self, facts: Facts, view: OvsdbView, sweep: bool = True, only: Optional[str] = None) -> Outcome:
-        """Apply. ``sweep``: what is not wanted goes; without it flows are only added."""
+    def run(self, facts: Facts, view: OvsdbView, sweep: bool = True, only: Optional[str] = None, held: bool = False) -> Outcome:
+        """Apply. ``sweep``: what is not wanted goes; without it flows are only added.
+
+        ``held``: the switch forwards nothing yet, so there is no datapath to wait for.
+        """
         if self.picture is None or self.picture.facts != facts:
             self.picture = Picture(facts)
         changes = 0
@@ -53,7 +56,7 @@ class Reconciler:
                 failed[name] = str(error)
         for name in set(self.writers) - set(view.bridges):
             del self.writers[name]
-        if changes:
+        if changes and not held:
             try:
                 ofctl.revalidate()
             except RingfenceError as error:

@@ -39,20 +39,20 @@ def run(options: Any) -> int:
         given = [parse_prefix(text) for text in options.addresses]
     except BadRecord as error:
         raise BadInput(error.what, found.facts.name, error.mend) from None
-    lists = _own(pool, found)
+    ipv4, ipv6 = _own(pool, found)
     if options.action == "add":
         if not options.shared:
-            refuse_shared(pool, found, [a for a in given if a not in lists[0] + lists[1]])
-        lists = (sort_prefixes(lists[0] + _of(given, 4)), sort_prefixes(lists[1] + _of(given, 6)))
+            refuse_shared(pool, found, [a for a in given if a not in ipv4 + ipv6])
+        ipv4, ipv6 = sort_prefixes(ipv4 + _of(given, 4)), sort_prefixes(ipv6 + _of(given, 6))
     else:
-        lists = (tuple(a for a in lists[0] if a not in given), tuple(a for a in lists[1] if a not in given))
+        ipv4, ipv6 = tuple(a for a in ipv4 if a not in given), tuple(a for a in ipv6 if a not in given)
     # A family that was not named stays with XAPI's own list.
     record = pool.record(found)
-    changes = {}
-    for key, version, own in (("ipv4", 4, lists[0]), ("ipv6", 6, lists[1])):
-        if _of(given, version):
-            changes[key] = own
-    pool.change_vif(found, record._replace(**changes))
+    if _of(given, 4):
+        record = record._replace(ipv4=ipv4)
+    if _of(given, 6):
+        record = record._replace(ipv6=ipv6)
+    pool.change_vif(found, record)
     return 0
 
 

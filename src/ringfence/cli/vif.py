@@ -1,6 +1,6 @@
 """ringfence vif: list, show, set and clear records."""
 
-from typing import Any
+from typing import Any, Dict
 
 from ..records import Closed, effective, parse_network
 from ..records.addresses import show_all
@@ -45,7 +45,15 @@ def run(options: Any) -> int:
 def _row(pool: Pool, uuid: str) -> Any:
     vif = pool.facts.vifs[uuid]
     view = pool.picture.networks[vif.network]
-    row = {"vif": vif.name, "uuid": uuid, "network": view.facts.name, "mode": "", "addresses": [], "groups": [], "closed": None}
+    row: Dict[str, Any] = {
+        "vif": vif.name,
+        "uuid": uuid,
+        "network": view.facts.name,
+        "mode": "",
+        "addresses": [],
+        "groups": [],
+        "closed": None,
+    }
     reason = pool.picture.why_closed(uuid)
     if reason is not None:
         row.update(mode="closed" if reason else "disabled", closed=reason or None)
