@@ -75,6 +75,9 @@ def run_scenario(scenario: Scenario) -> tuple[int, int]:
         for number, step in enumerate(scenario.steps, 1):
             text = _show(step)
             begin = time.monotonic()
+            if "say" in step:
+                print(f"\n{step['say']}", flush=True)
+                continue
             try:
                 steps.run(step)
                 passed += 1

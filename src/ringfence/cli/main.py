@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     commands.required = True  # as an argument only from Python 3.7 on
     for name in COMMANDS:
         module = import_module("ringfence.cli." + name)
-        module.define(commands.add_parser(name, help=module.HELP, description=module.__doc__))  # type: ignore[attr-defined]
+        module.define(commands.add_parser(name, help=module.HELP, description=module.__doc__))
     return top
 
 

@@ -129,7 +129,7 @@ def _prefix(word: str, uuid: str) -> bool:
 def edit(record: Record, words: List[str]) -> Record:
     """``KEY=VALUE`` words over a record: only those keys change; an empty value takes the key out. Raises BadRecord."""
     given = parse_record(" ".join(w for w in words if w.partition("=")[2]))
-    keys = {}
+    keys: Dict[str, Any] = {}
     for word in words:
         key, equals, value = word.partition("=")
         if not equals:

@@ -72,8 +72,8 @@ def cookie_of(line: str) -> int:
 
 
 def set_flooding(bridge: str, port: str, flood: bool) -> None:
-    """Whether NORMAL floods out of a port; lost when the switch restarts."""
-    run(_ANSWER + ["mod-port", bridge, port, "flood" if flood else "no-flood"])
+    """Whether NORMAL floods out of a port; lost when the switch restarts. Only OpenFlow 1.0 has this setting."""
+    run(["ovs-ofctl", "-O", "OpenFlow10", "--timeout=30", "mod-port", bridge, port, "flood" if flood else "no-flood"])
 
 
 def revalidate() -> None:

@@ -1,0 +1,40 @@
+# ringfence: what a person types. Every target sets up what it needs.
+
+SHELL := /bin/bash
+VENV := .venv
+PY := $(VENV)/bin/python
+DEBIAN := openvswitch-switch openvswitch-common iproute2 ethtool python3-venv
+PYTEST := $(PY) -m pytest
+RUN := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: setup demo test lint bench soak clean
+
+setup: $(VENV)/.ready
+
+$(VENV)/.ready: requirements.txt pyproject.toml
+	@packaging/debian-packages $(DEBIAN)
+	@test -x $(PY) || python3 -m venv $(VENV)
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt
+	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: setup
+	@$(RUN) $(VENV)/bin/ringfence-lab run examples/demo.yaml
+
+test: setup lint
+	$(RUN) $(PYTEST)
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/vermin --quiet --no-tips --target=3.6- --violations src/ringfence
+
+bench: setup
+	@$(RUN) $(PY) bench/hook.py
+
+soak: setup
+	RINGFENCE_FRAMES=100000 RINGFENCE_POOLS=1000 $(RUN) $(PYTEST) tests/switch
+
+clean:
+	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

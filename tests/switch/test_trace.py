@@ -1,0 +1,153 @@
+"""The evaluator held against ofproto/trace: generated pools, generated frames, the same ports."""
+
+import os
+import random
+from collections import Counter
+
+from dummy import DummySwitch
+from frames import Frames, Somebody
+from pools import LOCAL, UPLINK, compiled, picture, plan, vif
+
+from ringfence.flows import FlowSet, Numbers, compile_bridge, evaluate
+from ringfence.flows.frame import read_frame
+from ringfence.flows.pipeline import REASONS
+from ringfence.picture import Picture
+
+FRAMES = int(os.environ.get("RINGFENCE_FRAMES", "2000"))
+POOLS = int(os.environ.get("RINGFENCE_POOLS", "40"))
+NEVER_IN_A_PLAN = {"unmatched"}
+"""Not a policy: what a table drops that no flow of it can meet."""
+INTERNAL = 2
+MODES = ("isolated", "isolated", "isolated", "locked", "unlocked", "disabled")
+
+
+def generated(chance: random.Random) -> Picture:
+    line = chance.choice(
+        [
+            "default=isolated inside=10.0.0.0/24,fd00::/64 gateways=10.0.0.1,fd00::1",
+            "inside=10.0.0.0/24 host=allow",
+            "external=deny gateways=10.0.0.1",
+        ]
+    )
+    vifs = []
+    for number in range(1, chance.randint(4, 8)):
+        words = [f"mode={chance.choice(MODES)}"]
+        own = [f"10.0.0.{10 + number}"]
+        if chance.random() < 0.2:
+            own.append("10.0.0.100")
+        if chance.random() < 0.2:
+            own.append("10.0.0.64/28")
+        words.append(f"ipv4={','.join(own)}")
+        words.append(f"ipv6=fd00::{10 + number}" + (",fd00:0:0:0:5::/80" if chance.random() < 0.2 else ""))
+        if chance.random() < 0.7:
+            words.append(f"groups={','.join(chance.sample(['a', 'b', 'c'], chance.randint(1, 2)))}")
+        if chance.random() < 0.3:
+            words.append(f"peers=10.0.0.{10 + chance.randint(1, 8)},fd00::{10 + chance.randint(1, 8)}")
+        if chance.random() < 0.3:
+            words.append(f"services={','.join(chance.sample(['dhcp', 'dhcp6', 'ra', 'router'], chance.randint(1, 2)))}")
+        if chance.random() < 0.2:
+            words.append("external=deny")
+        if chance.random() < 0.05:
+            words = ["mode=nonsense"]
+        vifs.append(vif(f"v{number}", number, " ".join(words), here=chance.random() < 0.75, migrating=chance.random() < 0.1))
+    vifs[0] = vifs[0]._replace(host="here", line="mode=isolated ipv4=10.0.0.11 ipv6=fd00::11 groups=a")
+    return picture(line, *vifs)
+
+
+def parties(pool: Picture, ports: dict[str, int], local: int) -> list[Somebody]:
+    everyone = [Somebody("uplink", 0, UPLINK, "10.0.0.1", "fd00::1"), Somebody("uplink", 0, UPLINK, "8.8.8.8", "2001:db8::1")]
+    everyone.append(Somebody("dom0", 0, local, "10.0.0.9", "fd00::9"))
+    for uuid in sorted(pool.facts.vifs):
+        number = int(uuid[1:])
+        ipv4 = f"10.0.0.{10 + number}"
+        everyone.append(Somebody(uuid, number, ports.get(uuid, 0), ipv4, f"fd00::{10 + number}"))
+        if number == 2:
+            everyone.append(Somebody(uuid, number, ports.get(uuid, 0), "10.0.0.100", "fd00:0:0:0:5::7"))
+            everyone.append(Somebody(uuid, number, ports.get(uuid, 0), "10.0.0.66", "fd00:0:0:0:5::8"))
+        if ports.get(uuid):
+            # Arrives although it lives here, and lives elsewhere although it arrives: both are tried.
+            everyone.append(Somebody("uplink", number, UPLINK, ipv4, f"fd00::{10 + number}"))
+        else:
+            everyone += [Somebody("uplink", number, UPLINK, ipv4, f"fd00::{10 + number}")] * 2
+    return everyone
+
+
+def normal(frame: bytes, in_port: int, tag: int, access: dict[int, int], flooding: list[int]) -> Counter:
+    """What the action NORMAL does on a bridge that has learned nothing: flood, in the frame's VLAN."""
+    fields = read_frame(frame)
+    if fields["dl_src"] & 1 << 40 or fields["dl_dst"] >> 4 == 0x0180C200000:
+        return Counter()
+    vlan = fields["vlan_tci"] & 0xFFF
+    own = access.get(in_port, 0)
+    if own and vlan:
+        return Counter()
+    vlan = own or vlan
+    return Counter(p for p in flooding if p != in_port and access.get(p, 0) in ((0, vlan) if p in (UPLINK, LOCAL) else (vlan,)))
+
+
+def outputs(flows: FlowSet, frame: bytes, in_port: int, tag: int, access: dict[int, int], flooding: list[int]) -> tuple[Counter, tuple]:
+    verdict = evaluate(flows, frame, in_port)
+    found: Counter = Counter()
+    for port, sent in verdict.outputs:
+        found += normal(sent, in_port, tag, access, flooding) if isinstance(port, str) else Counter([port])
+    return found, verdict.drops
+
+
+def test_the_evaluator_agrees_with_the_switch(switch: DummySwitch, capsys) -> None:
+    seen: Counter = Counter()
+    total = delivered = 0
+    for seed in range(POOLS):
+        chance = random.Random(seed)
+        pool = generated(chance)
+        tag = chance.choice([0, 120])
+        local = INTERNAL if tag else LOCAL
+        flows, ports = compiled(pool, tag=tag, local=local)
+        vifs = [(f"v{number}", number, tag) for number in ports.values()]
+        switch.bridge([("eth0", UPLINK, 0), ("xapi1", INTERNAL, 120), *vifs], [name for name, _, _ in vifs])
+        switch.run("ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", "br0", "-", feed="\n".join(map(str, flows)))
+        access = {INTERNAL: 120, **{number: tag for _, number, tag in vifs}}
+        flooding = [UPLINK, INTERNAL, LOCAL]
+        frames = Frames(chance, parties(pool, ports, local))
+        for _ in range(max(1, FRAMES // POOLS)):
+            sender, frame = frames.draw(tag)
+            wanted, drops = outputs(flows, frame, sender.port, tag, access, flooding)
+            real, trace = switch.trace(sender.port, frame)
+            assert real == wanted, f"seed {seed}, port {sender.port}, frame {frame.hex()}: {dict(wanted)}, switch {dict(real)}\n{trace}"
+            total += 1
+            delivered += bool(wanted)
+            seen.update(set(drops))
+    with capsys.disabled():
+        reasons = ", ".join(f"{name} {count}" for name, count in sorted(seen.items()))
+        print(f"\n{total} frames over {POOLS} pools, {100 * delivered // total} % delivered; drops: {reasons}")
+    assert delivered >= 0.3 * total
+    assert set(REASONS) - set(seen) <= NEVER_IN_A_PLAN
+
+
+def test_what_is_dumped_is_what_was_installed(switch: DummySwitch) -> None:
+    """diff-flows, which the agent adopts with, sees no difference between our text and the switch's."""
+    pool = generated(random.Random(3))
+    flows, ports = compiled(pool, tag=120, local=INTERNAL)
+    switch.bridge([("eth0", UPLINK, 0), *((f"v{number}", number, 120) for number in ports.values())], [])
+    text = "\n".join(map(str, flows))
+    switch.run("ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", "br0", "-", feed=text)
+    kept = switch.folder / "wanted"
+    kept.write_text(text + "\npriority=0,actions=NORMAL\n")
+    assert switch.run("ovs-ofctl", "-O", "OpenFlow14", "diff-flows", "br0", str(kept)) == ""
+
+
+def test_numbers_survive_and_are_used_again() -> None:
+    """The same picture compiled with kept numbers gives the same flows; a member's change touches that member's alone."""
+    before = picture("default=isolated", *(vif(f"v{n}", n, f"ipv4=10.0.0.{n} groups=a") for n in range(1, 9)))
+    numbers = Numbers()
+    first = compile_bridge(plan(before), numbers)
+    again = compile_bridge(plan(before), Numbers(numbers.kept()))
+    assert first == again
+    more = picture(
+        "default=isolated",
+        *(vif(f"v{n}", n, f"ipv4=10.0.0.{n} groups=a") for n in range(1, 9)),
+        vif("v9", 9, "ipv4=10.0.0.9 groups=a", here=False),
+    )
+    after = compile_bridge(plan(more), Numbers(numbers.kept()))
+    changed = [f for f in after if first.flows.get(f.key) != f]
+    assert not set(first.flows) - set(after.flows)
+    assert len(changed) < 30
