@@ -4,7 +4,6 @@ import random
 import struct
 from typing import NamedTuple
 
-from pools import HOST_MAC, MACHINE_MAC, link_local, mac
 from scapy.all import (
     ARP,
     BOOTP,
@@ -27,6 +26,8 @@ from scapy.all import (
     Packet,
     Raw,
 )
+
+from pools import HOST_MAC, MACHINE_MAC, link_local, mac
 
 BROADCAST = "ff:ff:ff:ff:ff:ff"
 
@@ -165,6 +166,7 @@ class Frames:
             lambda f: Ether(src=me.mac, dst=you.mac) / IPv6(src=me.ipv6, dst=you.ipv6, nh=60) / Raw(bytes([58, 9])),
             lambda f: Ether(src=me.mac, dst=you.mac) / IPv6(src=me.ipv6, dst=you.ipv6) / IPv6ExtHdrDestOpt() / ICMPv6ND_RA(),
             lambda f: Ether(src=me.mac, dst=BROADCAST) / IP(src=me.ipv4, dst="10.0.0.255", flags=1) / UDP(sport=67, dport=68),
+            lambda f: Ether(src=me.mac, dst=self.chance.choice(["01:80:c2:00:00:02", "01:00:0c:cc:cc:cc"])) / Raw(b"?" * 46),
             lambda f: f / ICMPv6NDOptSrcLLAddr(lladdr=third.mac) if ICMPv6ND_NS in f else f,
         ]
         return self.chance.choice(lies)(frame)

@@ -27,6 +27,7 @@ class Xapi:
 
     def call(self, method: str, params: list[Any]) -> Any:
         """One call with its session in front. Raises Failure."""
+        method = _dotted(method)
         kind, _, message = method.partition(".")
         if method in ("session.login_with_password", "session.slave_local_login_with_password"):
             return self._login(params)
@@ -148,6 +149,15 @@ class Xapi:
 
     def _host_get_servertime(self, _ref: str) -> str:
         return "20260101T00:00:00Z"
+
+
+def _dotted(method: str) -> str:
+    """``event_from`` is ``event.from``: XAPI takes both, for languages in which one of the words is a keyword."""
+    if "." in method:
+        return method
+    kinds = [kind for kind in CLASSES if method.lower().startswith(f"{kind.lower()}_")]
+    kind = max(kinds, key=len, default="")
+    return f"{kind}.{method[len(kind) + 1 :]}" if kind else method
 
 
 def _for_xml(value: Any) -> Any:

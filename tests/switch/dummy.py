@@ -79,11 +79,13 @@ class DummySwitch:
     def appctl(self, command: str, *arguments: str) -> str:
         assert self._client is not None
         number, error, result = self._client.transact(command, list(arguments))
-        assert not number and not error, f"{command}: {error}"
+        assert not error, f"{command}: {error}"
+        assert not number, command
         return str(result)
 
     def trace(self, in_port: int, frame: bytes) -> tuple[Counter, str]:
         """How often the frame leaves by each OpenFlow port, and the whole trace."""
+        self.appctl("fdb/flush", "br0")
         text = self.appctl("ofproto/trace", "br0", f"in_port={in_port}", frame.hex())
         actions = text.rpartition("Datapath actions: ")[2].split("\n")[0]
         found: Counter = Counter()

@@ -4,20 +4,24 @@ import os
 import random
 from collections import Counter
 
+import pytest
+
 from dummy import DummySwitch
 from frames import Frames, Somebody
 from pools import LOCAL, UPLINK, compiled, picture, plan, vif
-
+from ringfence.errors import SwitchRefused, Unreachable
 from ringfence.flows import FlowSet, Numbers, compile_bridge, evaluate
 from ringfence.flows.frame import read_frame
 from ringfence.flows.pipeline import REASONS
 from ringfence.picture import Picture
+from ringfence.switch import ofctl
 
 FRAMES = int(os.environ.get("RINGFENCE_FRAMES", "2000"))
 POOLS = int(os.environ.get("RINGFENCE_POOLS", "40"))
 NEVER_IN_A_PLAN = {"unmatched"}
 """Not a policy: what a table drops that no flow of it can meet."""
 INTERNAL = 2
+MULTICAST_BIT = 1 << 40
 MODES = ("isolated", "isolated", "isolated", "locked", "unlocked", "disabled")
 
 
@@ -72,24 +76,34 @@ def parties(pool: Picture, ports: dict[str, int], local: int) -> list[Somebody]:
     return everyone
 
 
-def normal(frame: bytes, in_port: int, tag: int, access: dict[int, int], flooding: list[int]) -> Counter:
-    """What the action NORMAL does on a bridge that has learned nothing: flood, in the frame's VLAN."""
-    fields = read_frame(frame)
-    if fields["dl_src"] & 1 << 40 or fields["dl_dst"] >> 4 == 0x0180C200000:
-        return Counter()
-    vlan = fields["vlan_tci"] & 0xFFF
-    own = access.get(in_port, 0)
-    if own and vlan:
-        return Counter()
-    vlan = own or vlan
-    return Counter(p for p in flooding if p != in_port and access.get(p, 0) in ((0, vlan) if p in (UPLINK, LOCAL) else (vlan,)))
+class Learning:
+    """The action NORMAL on a bridge that had learned nothing before this frame."""
+
+    def __init__(self, access: dict[int, int]) -> None:
+        self._access = access
+        """VLAN by access port; other ports are trunks."""
+        self._table: dict[tuple[int, int], int] = {}
+
+    def forward(self, frame: bytes, in_port: int) -> Counter:
+        fields = read_frame(frame)
+        source, target = fields["dl_src"], fields["dl_dst"]
+        vlan, own = fields["vlan_tci"] & 0xFFF, self._access.get(in_port, 0)
+        if target >> 4 == 0x0180C200000 or (own and vlan):
+            return Counter()
+        vlan = own or vlan
+        if not source & MULTICAST_BIT:
+            self._table[(vlan, source)] = in_port
+        known = self._table.get((vlan, target))
+        if known is not None and not target & MULTICAST_BIT:
+            return Counter([known] if known != in_port else [])
+        return Counter(p for p in (UPLINK, INTERNAL, LOCAL) if p != in_port and self._access.get(p, 0) in (0, vlan))
 
 
-def outputs(flows: FlowSet, frame: bytes, in_port: int, tag: int, access: dict[int, int], flooding: list[int]) -> tuple[Counter, tuple]:
-    verdict = evaluate(flows, frame, in_port)
+def outputs(flows: FlowSet, frame: bytes, in_port: int, access: dict[int, int]) -> tuple[Counter, tuple]:
+    verdict, learning = evaluate(flows, frame, in_port), Learning(access)
     found: Counter = Counter()
     for port, sent in verdict.outputs:
-        found += normal(sent, in_port, tag, access, flooding) if isinstance(port, str) else Counter([port])
+        found += learning.forward(sent, in_port) if isinstance(port, str) else Counter([port])
     return found, verdict.drops
 
 
@@ -106,11 +120,10 @@ def test_the_evaluator_agrees_with_the_switch(switch: DummySwitch, capsys) -> No
         switch.bridge([("eth0", UPLINK, 0), ("xapi1", INTERNAL, 120), *vifs], [name for name, _, _ in vifs])
         switch.run("ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", "br0", "-", feed="\n".join(map(str, flows)))
         access = {INTERNAL: 120, **{number: tag for _, number, tag in vifs}}
-        flooding = [UPLINK, INTERNAL, LOCAL]
         frames = Frames(chance, parties(pool, ports, local))
         for _ in range(max(1, FRAMES // POOLS)):
             sender, frame = frames.draw(tag)
-            wanted, drops = outputs(flows, frame, sender.port, tag, access, flooding)
+            wanted, drops = outputs(flows, frame, sender.port, access)
             real, trace = switch.trace(sender.port, frame)
             assert real == wanted, f"seed {seed}, port {sender.port}, frame {frame.hex()}: {dict(wanted)}, switch {dict(real)}\n{trace}"
             total += 1
@@ -123,16 +136,54 @@ def test_the_evaluator_agrees_with_the_switch(switch: DummySwitch, capsys) -> No
     assert set(REASONS) - set(seen) <= NEVER_IN_A_PLAN
 
 
-def test_what_is_dumped_is_what_was_installed(switch: DummySwitch) -> None:
-    """diff-flows, which the agent adopts with, sees no difference between our text and the switch's."""
+def test_a_fresh_agent_finds_what_is_right_and_what_is_not(switch: DummySwitch, monkeypatch) -> None:
+    """What is adopted: no difference where the flows are right; else exactly what is missing, strange or changed."""
     pool = generated(random.Random(3))
     flows, ports = compiled(pool, tag=120, local=INTERNAL)
     switch.bridge([("eth0", UPLINK, 0), *((f"v{number}", number, 120) for number in ports.values())], [])
-    text = "\n".join(map(str, flows))
-    switch.run("ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", "br0", "-", feed=text)
-    kept = switch.folder / "wanted"
-    kept.write_text(text + "\npriority=0,actions=NORMAL\n")
-    assert switch.run("ovs-ofctl", "-O", "OpenFlow14", "diff-flows", "br0", str(kept)) == ""
+    for name, value in switch.env.items():
+        monkeypatch.setenv(name, value)
+    foreign = "cookie=0x1,priority=5,in_port=1,actions=NORMAL"
+    ofctl.commit("br0", [], [*map(str, flows), foreign])
+    assert ofctl.differences("br0", flows) == ([], [])
+    assert ofctl.count("br0") == len(flows)
+    missing, changed = list(flows)[10], list(flows)[20]
+    ofctl.commit(
+        "br0", [missing.show_key()], [str(changed._replace(actions=())), "cookie=0x5246040000000063,table=21,reg0=99,actions=drop"]
+    )
+    remove, add = ofctl.differences("br0", flows)
+    assert len(remove) == 1
+    assert "table=21" in remove[0]
+    assert len(add) == 2
+    ofctl.commit("br0", remove, add)
+    assert ofctl.differences("br0", flows) == ([], [])
+    assert len(ofctl.dump("br0", "cookie=0x1/-1")) == 1
+
+
+def test_a_bundle_is_all_or_nothing(switch: DummySwitch, monkeypatch) -> None:
+    for name, value in switch.env.items():
+        monkeypatch.setenv(name, value)
+    switch.bridge([("eth0", UPLINK, 0)], [])
+    flows, _ = compiled(generated(random.Random(3)))
+    switch.run(
+        "ovs-vsctl",
+        "--",
+        "--id=@t",
+        "create",
+        "Flow_Table",
+        "flow_limit=3",
+        "overflow_policy=refuse",
+        "--",
+        "set",
+        "Bridge",
+        "br0",
+        "flow_tables:24=@t",
+    )
+    with pytest.raises(SwitchRefused, match="OFPFMFC_TABLE_FULL"):
+        ofctl.commit("br0", [], map(str, flows))
+    assert ofctl.count("br0") == 0
+    with pytest.raises(Unreachable, match=r"running\?"):
+        ofctl.count("br9")
 
 
 def test_numbers_survive_and_are_used_again() -> None:

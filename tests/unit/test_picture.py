@@ -3,7 +3,6 @@
 import json
 
 from pools import mac, picture, vif
-
 from ringfence.picture import Facts, NetworkFacts, Party, Picture
 from ringfence.picture.facts import facts_from_json
 

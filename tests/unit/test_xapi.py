@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from xmlrpc.client import ServerProxy
 
 import pytest
 import XenAPI
@@ -34,7 +35,8 @@ def client(database: Database) -> Iterator[XenAPI.Session]:
     session = XenAPI.Session("http://127.0.0.1:{}".format(server.server_address[1]))
     session.xenapi.login_with_password("root", "", "1.0", "test")
     yield session
-    session.transport.close() if hasattr(session, "transport") else None
+    session.xenapi.logout()
+    ServerProxy.__call__(session, "close")()
     server.stop()
 
 
