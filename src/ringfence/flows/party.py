@@ -7,7 +7,7 @@ from ..records.addresses import is_single
 from .compile import Site
 from .fields import ARP, IPV4, IPV6, RARP, UDP, match
 from .flow import NORMAL, Action, FlowSet, clone, load, resubmit
-from .guest import LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
+from .guest import CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
 from .pipeline import (
     ARRIVED,
     DESTINATION,
@@ -30,6 +30,7 @@ def shared(flows: FlowSet) -> None:
     # Reverse ARP only teaches switches where a MAC is; link control is dom0's and the NIC's own affair.
     flows.add("arrival", 400, match(dl_type=RARP), [NORMAL])
     flows.add("arrival", 400, match(dl_dst=LINK_CONTROL), [NORMAL])
+    flows.add("arrival", 400, match(dl_dst=CISCO_CONTROL), [NORMAL])
     flows.add("arrival", 0, (), [resubmit("foreign-source")])
     for unspecified in ({"dl_type": IPV4, "nw_src": 0}, {"dl_type": ARP, "arp_spa": 0}, {"dl_type": IPV6, "ipv6_src": NOTHING6}):
         flows.add("arrival-address", 600, match(**unspecified), [resubmit("destination")])
