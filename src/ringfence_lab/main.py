@@ -72,12 +72,14 @@ def run_scenario(scenario: Scenario) -> tuple[int, int]:
         pool = Pool(folder, scenario)
         pool.build()
         steps = Steps(pool)
-        for number, step in enumerate(scenario.steps, 1):
-            text = _show(step)
+        number = 0
+        for step in scenario.steps:
             begin = time.monotonic()
             if "say" in step:
                 print(f"\n{step['say']}", flush=True)
                 continue
+            number += 1
+            text = _show(step)
             try:
                 steps.run(step)
                 passed += 1

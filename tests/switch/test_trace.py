@@ -88,7 +88,8 @@ class Learning:
         fields = read_frame(frame)
         source, target = fields["dl_src"], fields["dl_dst"]
         vlan, own = fields["vlan_tci"] & 0xFFF, self._access.get(in_port, 0)
-        if target >> 4 in (0x0180C200000, 0x01000CCCCCC) or (own and vlan):
+        cut_off = fields["dl_type"] == 0x8100 and not fields["vlan_tci"]
+        if cut_off or target >> 4 in (0x0180C200000, 0x01000CCCCCC) or (own and vlan):
             return Counter()
         vlan = own or vlan
         if not source & MULTICAST_BIT:
