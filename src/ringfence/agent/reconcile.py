@@ -4,7 +4,7 @@ import logging
 from typing import Any, Dict, List, NamedTuple, Optional, Set
 
 from ..errors import RingfenceError, SwitchRefused
-from ..flows import FlowSet, Numbers, compile_bridge
+from ..flows import FlowSet, Numbers, close_ports, compile_bridge
 from ..picture import Facts, Picture
 from ..switch import ofctl
 from ..switch.bridge import BridgeWriter
@@ -62,6 +62,10 @@ class Reconciler:
             except RingfenceError as error:
                 failed["revalidator"] = str(error)
         return Outcome(changes, closed, failed)
+
+    def close_unknown(self, bridge: str, ofport: int) -> None:
+        """Nothing is known of the pool: close one port, and leave all else as it is."""
+        BridgeWriter(bridge).apply(close_ports((ofport,)), keep=True)
 
     def describe(self, facts: Facts, vif: str) -> Dict[str, Any]:
         """Before a plug: whether the VIF is disabled, and whether its network is fenced (with it on it)."""

@@ -93,6 +93,16 @@ def compile_bridge(plan: BridgePlan, numbers: Numbers) -> FlowSet:
     return flows
 
 
+def close_ports(ports: Tuple[int, ...]) -> FlowSet:
+    """The drops alone for ports of which nothing is known; no other flow is named."""
+    from . import guest
+
+    flows = FlowSet()
+    for port in ports:
+        guest.stranger(flows, port)
+    return flows
+
+
 def _identities(site: Site) -> Dict[int, Identity]:
     """Every identity that a register can hold on this network, by class number."""
     found: Set[Identity] = {site.uplink()}

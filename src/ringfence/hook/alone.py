@@ -41,9 +41,12 @@ class Alone:
         found = view.find(interface)
         place = view.place(bridge) if bridge else None
         name = found[0].name if found else place[0] if place else None
+        if self.state.facts is None:
+            if found and found[1].ofport > 0:
+                Reconciler(self.state).close_unknown(found[0].name, found[1].ofport)
+            return "nothing is known of the pool on this host: start ringfenced"
         facts = compose(self.state.facts, False, self.state)
-        # Without the agent's last picture nothing is swept: what is there may be right.
-        outcome = Reconciler(self.state).run(facts, view, sweep=self.state.facts is not None, only=name)
+        outcome = Reconciler(self.state).run(facts, view, only=name)
         if outcome.failed:
             return "; ".join(outcome.failed.values())
         return outcome.closed.get(interface)

@@ -76,16 +76,19 @@ class Mirror(threading.Thread):
             if not mine:
                 continue
             for key in sorted(set(have) | set(wanted.get(ref, {}))):
-                if have.get(key) != wanted.get(ref, {}).get(key):
-                    work.append((ref, row, key, wanted.get(ref, {}).get(key)))
+                want = wanted.get(ref, {}).get(key)
+                if have.get(key) != want:
+                    work.append((ref, row, key, want))
+                elif (ref, key) not in self._last or self._last[(ref, key)][1] != want:
+                    self._last[(ref, key)] = (0.0, want)
         return work
 
     def _put(self, ref: str, row: Dict, key: str, want: Optional[str]) -> bool:
         """False where it must be tried again: the VM is busy, or it was put back a moment ago."""
-        when, written = self._last.get((ref, key), (0.0, None))
+        when, written = self._last.get((ref, key), (0.0, "" if want is None else None))
         if row["current_operations"] or (written == want and time.time() - when < AGAIN_S):
             return False
-        if written == want and when:
+        if written == want:
             self.tampered[row["uuid"]] = self.tampered.get(row["uuid"], 0) + 1
             log.warning("vm=%s event=tampered key=%s: the mirror is put back; the policy did not change", row["uuid"], key)
         try:
