@@ -144,11 +144,21 @@ class Agent:
                 log.info("port=%s event=enabled bridge=%s", name, plug["bridge"])
                 port.add(plug["bridge"], name, plug["external_ids"], True)
                 self._dirty.set()
-            elif found and found[1].ofport > 0 and plug.get("ready"):
-                up = reason is None
-                if self._links.get(name) != up:
-                    port.set_link(name, up)
-                    self._links[name] = up
+            elif found and found[1].ofport > 0 and plug.get("ready") and found[0].name not in self.outcome.failed:
+                self._link(name)
+        for bridge in view.bridges.values():  # ports that stand without a plug that we know of: the saved state was lost or is old
+            for held in () if bridge.name in self.outcome.failed else bridge.ports:
+                vif = held.external_ids.get("xs-vif-uuid", "")
+                known = held.name in self.state.plugs or held.kind != "vif" or held.ofport <= 0 or vif not in picture.facts.vifs
+                if not known and picture.view_of(vif).fenced:
+                    self._link(held.name)
+
+    def _link(self, name: str) -> None:
+        """Up once its flows are committed, down while it is closed."""
+        up = name not in self.outcome.closed
+        if self._links.get(name) != up:
+            port.set_link(name, up)
+            self._links[name] = up
 
     def _watch_switch(self) -> bool:
         """Whether the switch lost flows: it restarted, or somebody deleted them."""

@@ -1,18 +1,21 @@
 """reconcile: bring every bridge to what the picture says. The agent and a hook that is alone run the same one."""
 
 import logging
-from typing import Any, Dict, List, NamedTuple, Optional, Set
+import time
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ..errors import RingfenceError, SwitchRefused
 from ..flows import FlowSet, Numbers, close_ports, compile_bridge
 from ..picture import Facts, Picture
 from ..switch import ofctl
 from ..switch.bridge import BridgeWriter
-from ..switch.ovsdb import OvsdbView
+from ..switch.ovsdb import BridgeState, OvsdbView
 from .plan import Layout, lay_out
 from .state import State
 
 log = logging.getLogger("ringfence")
+AGAIN_S = 60.0
+"""A VIF whose flows the switch refused is tried again when the facts change, and after this."""
 
 
 class Outcome(NamedTuple):
@@ -33,6 +36,8 @@ class Reconciler:
         self.writers: Dict[str, BridgeWriter] = {}
         self.refused: Dict[str, Set[str]] = {}
         """By bridge: VIFs whose flows the switch refused."""
+        self._tried: Dict[str, Tuple[Optional[Picture], float]] = {}
+        """By bridge: with which picture they were last tried, and when (monotonic)."""
         self.picture: Optional[Picture] = None
 
     def run(self, facts: Facts, view: OvsdbView, sweep: bool = True, only: Optional[str] = None, held: bool = False) -> Outcome:
@@ -51,7 +56,7 @@ class Reconciler:
             try:
                 changes += self._bridge(name, layout, view, sweep)
                 closed.update(layout.closed)
-                closed.update(self._refused_ports(name))
+                closed.update(self._refused_ports(view.bridges[name]))
             except RingfenceError as error:
                 failed[name] = str(error)
         for name in set(self.writers) - set(view.bridges):
@@ -78,10 +83,14 @@ class Reconciler:
             writer.track_prefixes()
         writer.hold_ports(view.bridges[name], layout.fenced)
         bad = self.refused.get(name, set())
+        picture, when = self._tried.get(name, (None, 0.0))
+        if bad and (picture is not self.picture or time.monotonic() - when > AGAIN_S):
+            return self._try_each(writer, layout, sorted(bad), sweep)
         try:
             return self._apply(writer, layout, bad, sweep)
         except SwitchRefused as error:
-            return self._close_refused(writer, layout, error, sweep)
+            log.warning("bridge=%s event=refused reason=%s", name, error)
+            return self._try_each(writer, layout, [uuid for s in layout.plan.segments for uuid in sorted(s.ports)], sweep)
 
     def _apply(self, writer: BridgeWriter, layout: Layout, bad: Set[str], sweep: bool) -> int:
         numbers = Numbers(self.state.numbers.get(writer.name, {}))
@@ -90,24 +99,23 @@ class Reconciler:
         self.state.numbers[writer.name] = numbers.kept()
         return changes
 
-    def _close_refused(self, writer: BridgeWriter, layout: Layout, error: SwitchRefused, sweep: bool) -> int:
-        """The switch refused a flow: find whose it is, close that VIF, and give the others theirs."""
-        everyone = [uuid for segment in layout.plan.segments for uuid in sorted(segment.ports)]
-        bad = set(everyone)
+    def _try_each(self, writer: BridgeWriter, layout: Layout, suspects: List[str], sweep: bool) -> int:
+        """The switch refused a flow: close all suspects, then open them one by one, as far as it takes them."""
+        self._tried[writer.name] = (self.picture, time.monotonic())
+        bad = set(suspects)
+        self.refused[writer.name] = bad
         changes = self._apply(writer, layout, bad, sweep)
-        for uuid in everyone:
+        for uuid in suspects:
             try:
                 changes += self._apply(writer, layout, bad - {uuid}, sweep)
                 bad.discard(uuid)
             except SwitchRefused as refusal:
                 log.error("vif=%s event=refused reason=%s", uuid, refusal)
-        self.refused[writer.name] = bad
-        if not bad:
-            log.warning("bridge=%s event=refused-once reason=%s", writer.name, error)
         return changes
 
-    def _refused_ports(self, name: str) -> Dict[str, str]:
-        return dict.fromkeys(self.refused.get(name, set()), "the switch refused its flows")
+    def _refused_ports(self, bridge: BridgeState) -> Dict[str, str]:
+        bad = self.refused.get(bridge.name, set())
+        return {p.name: "the switch refused its flows" for p in bridge.ports if p.external_ids.get("xs-vif-uuid") in bad}
 
 
 def _without(layout: Layout, bad: Set[str]) -> Layout:
