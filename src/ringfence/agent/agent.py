@@ -269,6 +269,7 @@ class Agent:
         with self._lock:
             self.state.plugs.pop(request["interface"], None)
             self._links.pop(request["interface"], None)
+            port.remove(request["interface"])
             self.reconcile(read_once())
             self.save()
         return {}

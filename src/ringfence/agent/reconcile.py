@@ -9,6 +9,7 @@ from ..flows import FlowSet, Numbers, close_ports, compile_bridge
 from ..picture import Facts, Picture
 from ..switch import ofctl
 from ..switch.bridge import BridgeWriter
+from ..switch.datapath import revalidate
 from ..switch.ovsdb import BridgeState, OvsdbView
 from .plan import Layout, lay_out
 from .state import State
@@ -54,18 +55,16 @@ class Reconciler:
             if only is not None and name != only:
                 continue
             try:
-                changes += self._bridge(name, layout, view, sweep)
+                done = self._bridge(name, layout, view, sweep)
+                if done and not held:
+                    revalidate(name)
+                changes += done
                 closed.update(layout.closed)
                 closed.update(self._refused_ports(view.bridges[name]))
             except RingfenceError as error:
                 failed[name] = str(error)
         for name in set(self.writers) - set(view.bridges):
             del self.writers[name]
-        if changes and not held:
-            try:
-                ofctl.revalidate()
-            except RingfenceError as error:
-                failed["revalidator"] = str(error)
         return Outcome(changes, closed, failed)
 
     def close_unknown(self, bridge: str, ofport: int) -> None:

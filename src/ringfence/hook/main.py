@@ -11,7 +11,6 @@ from .. import paths
 from ..agent.socket import ask
 from ..errors import RingfenceError, Unreachable
 from ..switch import port
-from ..switch.command import run
 from . import xenstore
 from .vif import Call, describe, read_json
 
@@ -55,13 +54,11 @@ def _log_to_syslog() -> None:
 
 def clear(call: Call) -> None:
     """Take the VIF away; never fails, for a failure would hold up the domain's shutdown."""
-    bridge = xenstore.read(call.private + "/bridge")
     for step in (
         lambda: port.set_link(call.interface, False),
         lambda: _pvs_proxy(call, "remove"),
         lambda: xenstore.remove("{}/{}-ofport".format(call.hotplug, call.kind)),
-        lambda: port.remove(call.interface),
-        lambda: _unplug(call, bridge),
+        lambda: _unplug(call),
     ):
         try:
             step()
@@ -69,13 +66,16 @@ def clear(call: Call) -> None:
             log.error("port=%s event=clear-failed reason=%s", call.interface, error)
 
 
-def _unplug(call: Call, bridge: Optional[str]) -> None:
+def _unplug(call: Call) -> None:
+    """Whoever holds the rules takes the port off too: first it forgets the VIF, so that nobody puts the port back."""
     try:
         ask({"op": "unplug", "interface": call.interface}, AGENT_S)
-    except Unreachable:
+    except Unreachable as error:
+        log.warning("port=%s event=alone reason=%s", call.interface, error)
         from .alone import Alone
 
-        Alone().unplug(call.interface, bridge)
+        port.remove(call.interface)
+        Alone().unplug(call.interface, xenstore.read(call.private + "/bridge"))
 
 
 def plug(call: Call) -> None:
@@ -139,18 +139,8 @@ class _Worker:
 
 def _standing(call: Call, told: Dict[str, Any]) -> Optional[int]:
     """The port's number where it already is on its bridge as it should be: then nothing is cut."""
-    try:
-        if run(["ovs-vsctl", "--timeout=10", "iface-to-br", call.interface]).strip() != told["bridge"]:
-            return None
-        have = run(["ovs-vsctl", "--timeout=10", "get", "Interface", call.interface, "external_ids"])
-    except RingfenceError:
-        return None
-    if any('{}="{}"'.format(key, value) not in have for key, value in told["external_ids"].items()):
-        return None
-    try:
-        return port.number(call.interface)
-    except RingfenceError:
-        return None
+    have = port.standing(call.interface)
+    return have.ofport if have and have.bridge == told["bridge"] and have.external_ids == told["external_ids"] else None
 
 
 def _take_off(call: Call) -> None:

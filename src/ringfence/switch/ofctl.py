@@ -13,14 +13,14 @@ _COOKIE = re.compile(r"cookie=0x([0-9a-f]+)")
 _PORT = re.compile(r"^ (\d+)\(([^)]+)\):", re.MULTILINE)
 _COUNT = re.compile(r"flow_count=(\d+)")
 OURS = "cookie={:#x}/{:#x}".format(MARK << 48, COOKIE_MASK)
-_ANSWER = ["ovs-ofctl", "-O", "OpenFlow14", "--timeout=30"]
+OPENFLOW = ["ovs-ofctl", "-O", "OpenFlow14", "--timeout=30"]
 
 
 def commit(bridge: str, remove: Iterable[str], add: Iterable[str]) -> None:
     """Deletes (by key) and adds, as text, in one transaction: all of it or none. Raises SwitchRefused, Unreachable."""
     lines = ["delete_strict {}".format(key) for key in remove] + ["add {}".format(flow) for flow in add]
     if lines:
-        run(_ANSWER + ["--bundle", "add-flows", bridge, "-"], "\n".join(lines) + "\n")
+        run(OPENFLOW + ["--bundle", "add-flows", bridge, "-"], "\n".join(lines) + "\n")
 
 
 def differences(bridge: str, wanted: Iterable[Flow]) -> Tuple[List[str], List[str]]:
@@ -30,7 +30,7 @@ def differences(bridge: str, wanted: Iterable[Flow]) -> Tuple[List[str], List[st
             kept.write("{}\n".format(flow))
         kept.flush()
         # Exit status 2 says that there are differences.
-        text = run(["sh", "-c", '"$@" || [ $? = 2 ]', "sh"] + _ANSWER + ["diff-flows", bridge, kept.name])
+        text = run(["sh", "-c", '"$@" || [ $? = 2 ]', "sh"] + OPENFLOW + ["diff-flows", bridge, kept.name])
     remove: List[str] = []
     add: List[str] = []
     lines = text.splitlines()
@@ -61,13 +61,13 @@ def _key(line: str) -> str:
 
 def count(bridge: str) -> int:
     """How many flows of ours are on the bridge."""
-    found = _COUNT.search(run(_ANSWER + ["dump-aggregate", bridge, OURS]))
+    found = _COUNT.search(run(OPENFLOW + ["dump-aggregate", bridge, OURS]))
     return int(found.group(1)) if found else 0
 
 
 def dump(bridge: str, match: str = "") -> List[str]:
     """Flows as lines of text, with their counters."""
-    text = run(_ANSWER + ["dump-flows", bridge] + ([match] if match else []))
+    text = run(OPENFLOW + ["dump-flows", bridge] + ([match] if match else []))
     return [line.strip() for line in text.splitlines() if "actions=" in line]
 
 
@@ -81,11 +81,6 @@ def set_flooding(bridge: str, port: str, flood: bool) -> None:
     run(["ovs-ofctl", "-O", "OpenFlow10", "--timeout=30", "mod-port", bridge, port, "flood" if flood else "no-flood"])
 
 
-def revalidate() -> None:
-    """Return when the datapath follows the tables."""
-    run(["ovs-appctl", "--timeout=10", "revalidator/wait"])
-
-
 def port_numbers(bridge: str) -> Dict[str, int]:
     """The switch's own numbers of its ports, by name."""
-    return {m.group(2): int(m.group(1)) for m in _PORT.finditer(run(_ANSWER + ["dump-ports-desc", bridge]))}
+    return {m.group(2): int(m.group(1)) for m in _PORT.finditer(run(OPENFLOW + ["dump-ports-desc", bridge]))}

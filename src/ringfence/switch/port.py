@@ -1,11 +1,35 @@
 """A VIF's port: put on its bridge, taken off, link up and down."""
 
 import os
+import re
 import subprocess
-from typing import Dict
+from typing import Dict, NamedTuple, Optional
 
-from ..errors import Unreachable
+from ..errors import SwitchRefused, Unreachable
 from .command import run, vsctl
+
+_PAIR = re.compile(r'"?([^\s{,="]+)"?="?([^",}]*)"?')
+
+
+class Standing(NamedTuple):
+    """A port that is on a bridge."""
+
+    bridge: str
+    """Name of its bridge, or fake bridge."""
+    ofport: int
+    external_ids: Dict[str, str]
+
+
+def standing(interface: str) -> Optional[Standing]:
+    """None where it is on no bridge, or the switch gave it no number."""
+    words = ["iface-to-br", interface, "--", "get", "Interface", interface, "ofport", "external_ids"]
+    try:
+        bridge, ofport, ids = run(["ovs-vsctl", "--timeout=10", "--"] + words).splitlines()
+    except (SwitchRefused, ValueError):
+        return None
+    if not ofport.isdigit() or int(ofport) == 0:
+        return None
+    return Standing(bridge, int(ofport), dict(_PAIR.findall(ids)))
 
 
 def exists(interface: str) -> bool:
@@ -29,11 +53,6 @@ def add(bridge: str, interface: str, external_ids: Dict[str, str], held: bool) -
     if held:
         words += ["--", "set", "Port", interface, "protected=true", "external_ids:ringfence=protected"]
     run(words)
-    return number(interface)
-
-
-def number(interface: str) -> int:
-    """Raises Unreachable where the switch gave it none."""
     found = vsctl("--if-exists", "get", "Interface", interface, "ofport").strip()
     if not found.isdigit() or int(found) == 0:
         raise Unreachable("the switch gave {} no port number ({})".format(interface, found or "none"), mend="see ovs-vswitchd.log")

@@ -1,0 +1,117 @@
+"""How long a VIF takes to be plugged: the hook, through the agent and alone, beside one ovs-ofctl process a flow.
+
+The three take turns on one lab host, so that what else the machine does falls on all alike; the ratios of each turn
+are taken first, and their medians are what is printed.
+"""
+
+import argparse
+import statistics
+import sys
+import time
+from pathlib import Path
+
+from ringfence_lab.folder import LabFolder
+from ringfence_lab.host import Host
+from ringfence_lab.pool import Pool
+from ringfence_lab.scenario import read
+
+BASELINE = Path(__file__).with_name("one_process_a_flow.py")
+WAYS = ("baseline", "agent", "alone")
+
+
+def scenario(addresses: list[str]) -> dict:
+    own = ",".join(addresses)
+    web = {
+        "network": "backend",
+        "addresses": [],
+        "locking_mode": "locked",
+        "ipv4_allowed": addresses,
+        "ringfence": f"ipv4={own} groups=web",
+    }
+    other = {"network": "backend", "addresses": ["10.0.9.1"], "ringfence": "ipv4=10.0.9.1 groups=web"}
+    return {
+        "hosts": ["h1"],
+        "networks": {"backend": {"vlan": 120, "ringfence": "default=isolated inside=10.0.0.0/16 gateways=10.0.0.1"}},
+        "guests": {"web": {"vifs": [web]}, "other": {"vifs": [other]}},
+    }
+
+
+class Bench:
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self.host: Host = pool.hosts["h1"]
+        row = pool.db.get("VM", pool.vms["web"])
+        self.vm = row["uuid"]
+        self.interface = f"vif{row['domid']}.0"
+
+    def turn(self, way: str) -> float:
+        """Seconds that one plug takes, from a VIF that is on no bridge."""
+        if way == "agent":
+            self.host.start_agent()
+            self.host.wait_ready()
+        else:
+            self.host.stop_agent()
+        path = str(self.host.json_path(self.vm, "0"))
+        self._must(self.host.hook(self.interface, self.vm, "0", "clear"))
+        before = time.perf_counter()
+        if way == "baseline":
+            status = self.host.run(sys.executable, str(BASELINE), path, self.interface, self.vm, "0").returncode
+        else:
+            status = self.host.hook(self.interface, self.vm, "0", "filter")
+        took = time.perf_counter() - before
+        self._must(status)
+        self._must_stand(way)
+        if way == "baseline":
+            self.host.switch.run("ovs-ofctl", "-O", "OpenFlow14", "del-flows", "xenbr0", "cookie=1/-1")
+        return took
+
+    def _must_stand(self, way: str) -> None:
+        """What was timed has happened: the flows are there."""
+        text = self.host.switch.run("ovs-ofctl", "-O", "OpenFlow14", "dump-flows", "xenbr0")
+        port = self.host.switch.vsctl("get", "Interface", self.interface, "ofport").strip()
+        mark = "cookie=0x1," if way == "baseline" else "cookie=0x5246"
+        if not any(mark in line and f"in_port={port}" in line.replace(f'"{self.interface}"', port) for line in text.splitlines()):
+            raise SystemExit(f"bench: {way} left no flow for {self.interface}")
+
+    def _must(self, status: int) -> None:
+        if status:
+            raise SystemExit(f"bench: a run ended with status {status}: see {self.host.root}")
+
+
+def measure(count: int, turns: int) -> dict[str, list[float]]:
+    folder = LabFolder()
+    folder.take()
+    pool = Pool(folder, read(scenario([f"10.0.1.{n + 1}" for n in range(count)])))
+    times: dict[str, list[float]] = {way: [] for way in WAYS}
+    try:
+        pool.build()
+        bench = Bench(pool)
+        for number in range(turns + 1):
+            for way in WAYS:
+                took = bench.turn(way)
+                if number:  # the first turn warms the caches
+                    times[way].append(took)
+    finally:
+        if pool.xapi_up:
+            pool.stop_xapi()
+        folder.leave()
+    return times
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--addresses", type=int, nargs="*", default=[1, 10, 100], help="own addresses of the VIF (default: 1 10 100)")
+    parser.add_argument("--turns", type=int, default=9, help="turns of each way (default: 9)")
+    asked = parser.parse_args()
+    print(f"plug of one VIF, median of {asked.turns} turns; ratio: its time as a part of the baseline's in the same turn")
+    print(f"{'addresses':>9}  {'baseline':>9}  {'agent':>9} {'ratio':>6}  {'alone':>9} {'ratio':>6}")
+    for count in asked.addresses:
+        times = measure(count, asked.turns)
+        cells = [f"{count:>9}", f"{statistics.median(times['baseline']) * 1000:>6.0f} ms"]
+        for way in WAYS[1:]:
+            ratio = statistics.median(one / base for one, base in zip(times[way], times["baseline"], strict=True))
+            cells.append(f"{statistics.median(times[way]) * 1000:>6.0f} ms {ratio:>6.2f}")
+        print("  ".join(cells), flush=True)
+
+
+main()
