@@ -1,0 +1,93 @@
+"""Small pools and the whole of their flows, in tests/unit/golden, for a person to read.
+
+After a change that is meant: ``RINGFENCE_GOLDEN=write pytest tests/unit/test_flows.py``, and read the difference.
+"""
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from pools import compiled, picture, vif
+from ringfence.flows.flow import FlowSet, load, resubmit
+from ringfence.flows.pipeline import NAMES, NEXT, TABLES, read_cookie
+
+GOLDEN = Path(__file__).with_name("golden")
+BACKEND = "default=isolated inside=10.0.0.0/24 gateways=10.0.0.1"
+POOLS = {
+    "one-isolated-guest": (BACKEND, [vif("blue1", 1, "ipv4=10.0.0.11 groups=blue")], {}),
+    "a-member-here-and-one-elsewhere": (
+        BACKEND,
+        [vif("blue1", 1, "ipv4=10.0.0.11 groups=blue"), vif("blue2", 2, "ipv4=10.0.0.12 groups=blue", here=False)],
+        {"tag": 120},
+    ),
+    "locked-beside-unlocked": (
+        "inside=fd00::/64",
+        [vif("locked", 1, "mode=locked ipv6=fd00::11"), vif("plain", 2, "mode=unlocked")],
+        {},
+    ),
+    "closed-by-its-record": (BACKEND, [vif("bad", 1, "ipv4=10.0.0.5/24")], {}),
+}
+
+
+def show(flows: FlowSet) -> str:
+    """Tables by name, highest priority first; what a flow does, and at its end what its cookie says."""
+    out = []
+    for number, rows in sorted(flows.by_table().items()):
+        out.append(f"[{NAMES[number]}]")
+        for flow in sorted(rows, key=lambda f: (-f.priority, f.show_key())):
+            match, _, actions = str(flow).partition(",priority=")[2].partition(",actions=")
+            match = match.partition(",")[2] or "*"
+            actions = re.sub(r"resubmit\(,(\d+)\)", lambda m: "-> " + NAMES[int(m[1])], actions)
+            mark = read_cookie(flow.cookie)
+            assert mark is not None
+            why = f"drop:{mark.reason}" if mark.reason else {1: "shared", 2: "network", 3: "vif", 4: "party"}[mark.kind]
+            out.append(f"  {flow.priority:5} {match}\n        {actions}    # {why}{' ' + str(mark.number) if mark.number else ''}")
+    return "\n".join(out) + "\n"
+
+
+@pytest.mark.parametrize("name", sorted(POOLS))
+def test_the_flows_of_a_small_pool(name: str) -> None:
+    line, vifs, options = POOLS[name]
+    text = show(compiled(picture(line, *vifs), **options)[0])
+    kept = GOLDEN / f"{name}.txt"
+    if os.environ.get("RINGFENCE_GOLDEN") == "write":
+        kept.write_text(text)
+    assert text == kept.read_text()
+
+
+def test_a_network_without_policy_has_no_flow() -> None:
+    assert len(compiled(picture(None, vif("stock", 1, None)))[0]) == 0
+
+
+def test_every_jump_is_declared_and_reachable() -> None:
+    reached, todo = set(), ["dispatch"]
+    while todo:
+        table = todo.pop()
+        if table not in reached:
+            reached.add(table)
+            todo += NEXT[table]
+    assert reached == set(TABLES)
+    with pytest.raises(ValueError, match="may not lead to"):
+        FlowSet().add("delivery", 1, (), [resubmit("link")])
+
+
+def test_two_flows_with_one_match_are_refused() -> None:
+    flows = FlowSet()
+    flows.add("out", 1, (), [load("reg0", 1)])
+    with pytest.raises(ValueError, match="two flows with one match"):
+        flows.add("out", 1, (), [load("reg0", 2)])
+
+
+def test_a_wide_own_prefix_makes_no_stranger_a_member() -> None:
+    """0.0.0.0/0 in one member's record: no flow takes an address of another VIF for its own."""
+    flows, ports = compiled(picture(BACKEND, vif("wide", 1, "ipv4=0.0.0.0/0 groups=blue"), vif("green", 2, "ipv4=10.0.0.21 groups=green")))
+    assert ports.keys() == {"wide", "green"}
+    kept = [f for f in flows if f.table == TABLES["ipv4-source"] and "nw_src=10.0.0.21" in f.show_key() and not f.actions]
+    assert kept, "no drop for a frame of the wide VIF that bears the address of green"
+
+
+def test_the_flows_do_not_depend_on_the_order_of_the_facts() -> None:
+    vifs = [vif(f"v{n}", n, f"ipv4=10.0.0.{n + 10} groups=g{n % 3}") for n in range(1, 8)]
+    assert compiled(picture(BACKEND, *vifs))[0] == compiled(picture(BACKEND, *reversed(vifs)))[0]
