@@ -35,12 +35,16 @@ class LabFolder:
     def take(self) -> None:
         """Take the lock and clear away what an earlier lab left. Raises RingfenceError while another one is up."""
         lock = ROOT.with_name(ROOT.name + ".lock")
-        self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            os.close(self._lock)
-            raise RingfenceError("another lab is running", str(lock), "end it with ringfence-lab down") from None
+        while True:
+            self._lock = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(self._lock)
+                raise RingfenceError("another lab is running", str(lock), "end it with ringfence-lab down") from None
+            if lock.exists() and os.path.samestat(os.fstat(self._lock), lock.stat()):
+                break
+            os.close(self._lock)  # a lab that left took the file with it
         self.clear()
         self.root.mkdir(parents=True)
 

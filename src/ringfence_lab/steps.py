@@ -15,6 +15,7 @@ from .database import Failure
 from .pool import End, Pool
 from .probe import Capture, Pinger, exchange, packet_socket, present
 
+ENOUGH_PINGS = 20
 PATIENCE_S = 3.0
 REFUSAL_S = 0.7
 MOVE_S = 5.0
@@ -217,15 +218,16 @@ class Steps:
                 except Failed as error:
                     failure = Failed(f"{text}: {error}")
                     break
-            while pinger.sent < 20:
+            deadline = time.monotonic() + 1.0
+            while pinger.sent < ENOUGH_PINGS and time.monotonic() < deadline:
                 time.sleep(0.01)
             time.sleep(0.1)
         finally:
             pinger.stop()
         if failure is not None:
             raise failure
-        if pinger.sent < 20:
-            raise Failed(f"only {pinger.sent} pings")
+        if pinger.sent < ENOUGH_PINGS:
+            raise Failed(f"only {pinger.sent} pings, which prove nothing: {ENOUGH_PINGS} are needed")
         if pinger.lost > int(body.get("lost", 0)):
             raise Failed(f"{pinger.lost} of {pinger.sent} pings lost")
 

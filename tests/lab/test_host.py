@@ -15,7 +15,7 @@ from ringfence_lab.host import Host
 from ringfence_lab.pool import Pool
 from ringfence_lab.probe import Capture, exchange, packet_socket
 from ringfence_lab.scenario import read
-from ringfence_lab.steps import Steps
+from ringfence_lab.steps import Failed, Steps
 
 SCENARIO = {
     "hosts": ["h1"],
@@ -320,3 +320,9 @@ def test_addresses_are_tracked_by_prefix(host: Host) -> None:
     for table in (14, 18, 23, 26):
         uuid = host.switch.vsctl("get", "Bridge", "xenbr0", f"flow_tables:{table}").strip()
         assert "ipv6_src" in host.switch.vsctl("get", "Flow_Table", uuid, "prefixes")
+
+
+def test_too_few_pings_prove_nothing(steps: Steps) -> None:
+    ping = {"from": "blue2", "to": "blue1", "every": "1s"}
+    with pytest.raises(Failed, match=r"only [0-9]+ pings"):
+        steps.run({"while": {"ping": ping, "do": ["ip-add blue1/0 10.0.0.111", "ip-remove blue1/0 10.0.0.111"], "lost": 0}})
