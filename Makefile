@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
-DEBIAN := openvswitch-switch openvswitch-common iproute2 ethtool python3-venv
+DEBIAN := openvswitch-switch openvswitch-common iproute2 ethtool python3-venv openssl
 PYTEST := $(PY) -m pytest
 RUN := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 

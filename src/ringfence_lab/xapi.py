@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import socketserver
+import ssl
 import threading
 import uuid
 import xmlrpc.client
@@ -221,8 +222,9 @@ class _Server(socketserver.ThreadingTCPServer):
     allow_reuse_address = True
     request_queue_size = 64
 
-    def __init__(self, xapi: Xapi, path: Path | None) -> None:
+    def __init__(self, xapi: Xapi, path: Path | None, tls: ssl.SSLContext | None) -> None:
         self.xapi = xapi
+        self._tls = tls
         self.path = path
         self._open: set[socket.socket] = set()
         if path is not None:
@@ -230,6 +232,12 @@ class _Server(socketserver.ThreadingTCPServer):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.unlink(missing_ok=True)
         super().__init__(str(path) if path else ("127.0.0.1", 0), _Handler)  # type: ignore[arg-type]
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        request, address = super().get_request()
+        if self._tls is not None:  # the handshake is the handler's, in its own thread
+            request = self._tls.wrap_socket(request, server_side=True, do_handshake_on_connect=False)
+        return request, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self._open.add(request)
@@ -255,9 +263,9 @@ class _Server(socketserver.ThreadingTCPServer):
             self.path.unlink(missing_ok=True)
 
 
-def serve(xapi: Xapi, path: Path | None = None) -> _Server:
+def serve(xapi: Xapi, path: Path | None = None, tls: ssl.SSLContext | None = None) -> _Server:
     """Listen on a unix socket, or without one on a free port of loopback (``server.server_address``)."""
-    server = _Server(xapi, path)
+    server = _Server(xapi, path, tls)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     if path is not None:
         os.chmod(path, 0o600)

@@ -1,7 +1,11 @@
 """The simulated XAPI held to what the published XenAPI client expects, and our session and watcher to both."""
 
+import hashlib
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from xmlrpc.client import ServerProxy
 
 import pytest
@@ -9,7 +13,7 @@ import XenAPI
 
 from ringfence import paths
 from ringfence.agent.compose import SETTLE_S, Settling
-from ringfence.errors import XapiFailure
+from ringfence.errors import Unreachable, XapiFailure
 from ringfence.picture import Facts
 from ringfence.xapi.session import Session
 from ringfence.xapi.store import write_line
@@ -137,3 +141,25 @@ def test_a_line_that_comes_back_was_never_gone() -> None:
 
 def _facts(line: str | None) -> Facts:
     return Facts(pool_line=line)
+
+
+def test_https_to_a_server_known_by_its_certificate(database: Database, tmp_path: Path) -> None:
+    """As from a workstation to a pool's master, whose certificate nobody signed."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=master"]
+    subprocess.run([*words, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
+    fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).hexdigest()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    server = serve(Xapi(database), tls=context)
+    where = f"127.0.0.1:{server.server_address[1]}"
+    try:
+        session = Session(where, ":".join(fingerprint[n : n + 2] for n in range(0, 64, 2)).upper())
+        assert len(session.call("VIF.get_all")) == 1
+        session.close()
+        with pytest.raises(Unreachable, match=fingerprint):
+            Session(where, "00" * 32).login("root", "secret")
+        with pytest.raises(Unreachable, match="certificate"):
+            Session(where).login("root", "secret")
+    finally:
+        server.stop()
