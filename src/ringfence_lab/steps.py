@@ -1,6 +1,5 @@
 """The steps of a scenario, run on a pool; each ends with nothing, or with a Failed that says what was seen."""
 
-import shlex
 import subprocess
 import time
 from collections.abc import Callable
@@ -8,17 +7,18 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from ringfence.errors import BadInput, RingfenceError
-from ringfence.xapi.store import KEY
 
 from . import netns
+from .actions import Actions
 from .database import Failure
+from .frames import core as core_of
+from .frames import from_end, same
 from .pool import End, Pool
 from .probe import Capture, Pinger, exchange, packet_socket, present
 
 ENOUGH_PINGS = 20
 PATIENCE_S = 3.0
 REFUSAL_S = 0.7
-MOVE_S = 5.0
 KINDS = ("icmp", "arp", "tcp/PORT", "udp/PORT")
 
 
@@ -119,7 +119,7 @@ class Steps:
                 _quieten(capture)
                 for end, frame in capture.frames:
                     sender = other if end is one else one
-                    if _from(sender, frame):
+                    if from_end(sender, frame):
                         raise Failed(f"a frame of {sender.name} was seen at {end.name}: {frame[:64].hex()}")
         finally:
             _neighbours(one, other, "del")
@@ -135,7 +135,7 @@ class Steps:
         absent = {end.name for end in others if end.name in expected and not present(end)}
         if absent:
             raise Failed(f"{', '.join(sorted(absent))} has no interface")
-        core = _core(frame)
+        core = core_of(frame)
         with Capture(others) as capture:
             seen: set[str] = set()
             with packet_socket(sender) as raw:
@@ -143,9 +143,9 @@ class Steps:
                 deadline = time.monotonic() + PATIENCE_S
                 while not expected <= seen and time.monotonic() < deadline:
                     capture.read(0.05)
-                    seen = {end.name for end, got in capture.frames if _same(core, got)}
+                    seen = {end.name for end, got in capture.frames if same(core, got)}
                 self._sentinel(sender, raw, capture)
-            seen = {end.name for end, got in capture.frames if _same(core, got)}
+            seen = {end.name for end, got in capture.frames if same(core, got)}
         if seen != expected:
             parts = []
             if seen - expected:
@@ -169,7 +169,7 @@ class Steps:
         raw.send(honest)
         deadline = time.monotonic() + 0.3
         while time.monotonic() < deadline:
-            if capture.read(0.05) and any(_same(_core(honest), got) for _, got in capture.frames):
+            if capture.read(0.05) and any(same(core_of(honest), got) for _, got in capture.frames):
                 break
         _quieten(capture, 0.1)
 
@@ -248,136 +248,6 @@ class Steps:
             raise Failed(f"{len(report['orphans'])} orphans: {'; '.join(report['orphans'][:3])}")
 
 
-class Actions:
-    """What ``do`` can do."""
-
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
-
-    def run(self, text: str) -> None:
-        try:
-            words = shlex.split(text)
-        except ValueError as error:
-            raise BadInput(f"{text!r} has an open quote", mend="close it") from error
-        if not words:
-            raise BadInput("do has no words", mend="write for example: restart blue1")
-        name = words[0].replace("-", "_")
-        handler = getattr(self, f"_do_{name}", None)
-        if handler is None:
-            known = sorted(n[4:].replace("_", "-") for n in dir(self) if n.startswith("_do_"))
-            raise BadInput(f"{words[0]!r} is not known", mend=f"write one of {', '.join(known)}")
-        try:
-            handler(*words[1:])
-        except TypeError as error:
-            raise BadInput(f"{text!r} has too few or too many words: {error}", mend="see the list of steps") from None
-        except KeyError as error:
-            raise BadInput(f"{text!r}: {error} is not known", mend="use a name of the scenario") from None
-
-    def _do_start(self, vm: str, host: str = "") -> None:
-        self.pool.xenopsd.start(vm, host or self.pool.scenario.guests[vm].host)
-
-    def _do_stop(self, vm: str) -> None:
-        self.pool.xenopsd.stop(vm)
-
-    def _do_reboot(self, vm: str) -> None:
-        self.pool.xenopsd.reboot(vm)
-
-    def _do_crash(self, vm: str) -> None:
-        self.pool.xenopsd.crash(vm)
-
-    def _do_migrate(self, vm: str, host: str) -> None:
-        if host not in self.pool.hosts:
-            raise BadInput(f"host {host} is not known", mend=f"the hosts are {', '.join(self.pool.hosts)}")
-        self.pool.xenopsd.migrate(vm, host, MOVE_S)
-
-    def _do_plug(self, vif: str) -> None:
-        self.pool.xenopsd.plug(vif)
-
-    def _do_unplug(self, vif: str) -> None:
-        self.pool.xenopsd.unplug(vif)
-
-    def _map(self, kind: str, ref: str, line: str | None) -> None:
-        """As ``xe … other-config:ringfence=…`` does it: a removal, then an addition."""
-        db = self.pool.db
-        for value in (None, line):
-            with db.changed:
-                other = {k: v for k, v in db.get(kind, ref)["other_config"].items() if k != KEY}
-                if value is not None:
-                    other[KEY] = value
-                db.update(kind, ref, other_config=other)
-
-    def _do_set(self, vif: str, *line: str) -> None:
-        self._map("VIF", self.pool.vifs[vif], " ".join(line))
-
-    def _do_clear(self, vif: str) -> None:
-        self._map("VIF", self.pool.vifs[vif], None)
-
-    def _do_set_network(self, network: str, *line: str) -> None:
-        self._map("network", self.pool.networks[network], " ".join(line) or None)
-
-    def _do_set_pool(self, *line: str) -> None:
-        self._map("pool", next(iter(self.pool.db.rows["pool"])), " ".join(line) or None)
-
-    def _cli(self, vif: str, *words: str) -> None:
-        """The real command line, in dom0 of the VM's host or the first host."""
-        host = self.pool.host_of(vif.partition("/")[0]) or next(iter(self.pool.hosts.values()))
-        done = host.run("ringfence", *words)
-        if done.returncode:
-            raise RuntimeError(done.stderr.strip() or f"exit {done.returncode}")
-
-    def _do_ip_add(self, vif: str, *addresses: str) -> None:
-        self._cli(vif, "ip", "add", vif, *addresses)
-        self._own(vif, "replace", addresses)
-
-    def _do_ip_remove(self, vif: str, *addresses: str) -> None:
-        self._cli(vif, "ip", "remove", vif, *addresses)
-        self._own(vif, "del", addresses)
-
-    def _own(self, vif: str, verb: str, addresses: tuple[str, ...]) -> None:
-        """The guest follows: it takes the address on, or gives it up."""
-        end = self.pool.ends[vif]
-        if not present(end):
-            return
-        for address in addresses:
-            if "/" in address:
-                continue
-            full = f"{address}/64" if ":" in address else f"{address}/24"
-            subprocess.run(
-                ["ip", "-n", netns.name_of(end.owner), "addr", verb, full, "dev", end.device], stderr=subprocess.DEVNULL, check=False
-            )
-
-    def _do_guest_writes(self, vm: str, path: str, value: str) -> None:
-        self.pool.xenopsd.guest_write(vm, path, value)
-
-    def _do_guest_removes(self, vm: str, path: str) -> None:
-        self.pool.xenopsd.guest_remove(vm, path)
-
-    def _do_agent(self, what: str, host: str) -> None:
-        known = self.pool.hosts[host]
-        if what == "start":
-            known.start_agent()
-        elif what in ("stop", "kill"):
-            known.stop_agent(kill=what == "kill")
-        else:
-            raise BadInput(f"agent {what} is not known", mend="write agent start, stop or kill HOST")
-
-    def _do_switch(self, what: str, host: str) -> None:
-        if what not in ("restart", "kill"):
-            raise BadInput(f"switch {what} is not known", mend="write switch restart or kill HOST")
-        self.pool.hosts[host].restart_switch(kill=what == "kill")
-
-    def _do_flows_lost(self, host: str) -> None:
-        self.pool.hosts[host].lose_flows()
-
-    def _do_xapi(self, what: str) -> None:
-        if what not in ("start", "stop"):
-            raise BadInput(f"xapi {what} is not known", mend="write xapi start or xapi stop")
-        if what == "start":
-            self.pool.start_xapi()
-        else:
-            self.pool.stop_xapi()
-
-
 def _keys(body: Any, known: set[str]) -> None:
     if not isinstance(body, dict) or set(body) - known:
         unknown = sorted(set(body) - known) if isinstance(body, dict) else [body]
@@ -408,32 +278,3 @@ def _quieten(capture: Capture, wait: float = 0.15) -> None:
     deadline = time.monotonic() + 1.0
     while capture.read(wait) and time.monotonic() < deadline:
         pass
-
-
-def _from(sender: End, frame: bytes) -> bool:
-    """Whether a frame is one of the sender's: by its MAC, or by its address where a router passed it on."""
-    if frame[6:12] == bytes.fromhex(sender.mac.replace(":", "")):
-        return True
-    kind, body = _core(frame)
-    for address in sender.addresses:
-        own = address.ip.packed
-        if (kind == 0x0800 and body[12:16] == own) or (kind == 0x86DD and body[8:24] == own) or (kind == 0x0806 and body[14:18] == own):
-            return True
-    return False
-
-
-def _core(frame: bytes) -> tuple[int, bytes]:
-    """EtherType and payload, whatever the tags."""
-    rest = frame[12:]
-    while rest[:2] in (b"\x81\x00", b"\x88\xa8"):
-        rest = rest[4:]
-    return int.from_bytes(rest[:2], "big"), rest[2:]
-
-
-def _same(core: tuple[int, bytes], frame: bytes) -> bool:
-    """The same frame but for destination, tag and padding."""
-    kind, body = _core(frame)
-    shorter = min(len(core[1]), len(body))
-    return (
-        kind == core[0] and body[:shorter] == core[1][:shorter] and not body[shorter:].strip(b"\0") and not core[1][shorter:].strip(b"\0")
-    )

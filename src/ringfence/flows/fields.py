@@ -1,7 +1,7 @@
 """The match fields that the pipeline uses, by their names in ovs-ofctl (ovs-fields(7)), and how each is written."""
 
 import ipaddress
-from typing import Any, Dict, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ..records.addresses import Prefix
 
@@ -85,11 +85,18 @@ def match(**fields: Any) -> Match:
     return tuple(sorted(rows, key=lambda r: ORDER[r[0]]))
 
 
-def family(prefix: Prefix, ipv4: str, ipv6: str) -> Dict[str, Any]:
-    """The Ethernet type of a prefix, and the prefix under the field name for its family."""
+def sources(prefix: Prefix) -> List[Dict[str, Any]]:
+    """The headers in which a frame names a prefix as where it comes from: IP source, ARP sender."""
     if prefix.version == 4:
-        return {"dl_type": ARP if ipv4.startswith("arp") else IPV4, ipv4: prefix}
-    return {"dl_type": IPV6, ipv6: prefix}
+        return [{"dl_type": IPV4, "nw_src": prefix}, {"dl_type": ARP, "arp_spa": prefix}]
+    return [{"dl_type": IPV6, "ipv6_src": prefix}]
+
+
+def targets(prefix: Prefix) -> List[Dict[str, Any]]:
+    """The headers in which a frame names a prefix as where it goes: IP destination, ARP target."""
+    if prefix.version == 4:
+        return [{"dl_type": IPV4, "nw_dst": prefix}, {"dl_type": ARP, "arp_tpa": prefix}]
+    return [{"dl_type": IPV6, "ipv6_dst": prefix}]
 
 
 def show_number(form: str, number: int) -> str:

@@ -18,6 +18,11 @@ def resubmit(table: str) -> Action:
     return ("resubmit", TABLES[table])
 
 
+def become(register: str, number: int, default: int, table: str) -> List[Action]:
+    """Go on in ``table``, with ``number`` in the register where it holds another one (``default``) so far."""
+    return ([] if number == default else [load(register, number)]) + [resubmit(table)]
+
+
 def output(port: int) -> Action:
     return ("output", port)
 

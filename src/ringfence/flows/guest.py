@@ -18,10 +18,10 @@ from .fields import (
     MULTICAST_BIT,
     RARP,
     UDP,
-    family,
     match,
+    sources,
 )
-from .flow import NORMAL, Action, FlowSet, load, resubmit
+from .flow import NORMAL, Action, FlowSet, become, load, resubmit
 from .pipeline import KIND_LOCAL, NETWORK, SENDER, SOURCE, SOURCE_SPACE, cookie
 
 TAGGED = (0x1000, 0x1000)
@@ -149,8 +149,7 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
 
 def _own(permit: Any, site: Site, mac: str, entry: Prefix, identity: Identity, default: int) -> None:
     """One own entry: its permits, which also say what class the frame then has."""
-    number = site.number(identity)
-    arrive = ([] if number == default else [load(SOURCE, number)]) + [resubmit("destination")]
+    arrive = become(SOURCE, site.number(identity), default, "destination")
     priority = 500 if is_single(entry) else 100 + entry.prefixlen
     if entry.version == 4:
         permit("arp", priority, {"dl_type": ARP, "arp_sha": mac, "arp_spa": entry}, arrive)
@@ -213,6 +212,4 @@ def _reserve_open(flows: FlowSet, site: Site) -> None:
 
 def _claims(entry: Prefix) -> List[Dict[str, Any]]:
     """The headers in which a frame claims an address as its sender's."""
-    if entry.version == 4:
-        return [family(entry, "nw_src", "ipv6_src"), family(entry, "arp_spa", "ipv6_src")]
-    return [family(entry, "nw_src", "ipv6_src"), dict(ADVERTISE, nd_target=entry)]
+    return sources(entry) + ([dict(ADVERTISE, nd_target=entry)] if entry.version == 6 else [])

@@ -5,8 +5,8 @@ from typing import Any, Dict, List
 from ..picture.network import HOST, MACHINE, Member
 from ..records.addresses import is_single
 from .compile import Site
-from .fields import ARP, IPV4, IPV6, RARP, UDP, match
-from .flow import NORMAL, Action, FlowSet, clone, load, resubmit
+from .fields import ARP, IPV4, IPV6, RARP, UDP, match, sources, targets
+from .flow import NORMAL, Action, FlowSet, become, clone, load, resubmit
 from .guest import CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
 from .pipeline import (
     ARRIVED,
@@ -93,15 +93,10 @@ def _spaces(flows: FlowSet, site: Site, mark: int) -> None:
         number = site.space(space)
         for entry, identity in site.view.boundaries(space).items():
             priority, kind = 100 + entry.prefixlen, site.number(identity)
-            sources: List[Dict[str, Any]] = [{"dl_type": IPV6, "ipv6_src": entry}]
-            targets: List[Dict[str, Any]] = [{"dl_type": IPV6, "ipv6_dst": entry}]
-            if entry.version == 4:
-                sources = [{"dl_type": IPV4, "nw_src": entry}, {"dl_type": ARP, "arp_spa": entry}]
-                targets = [{"dl_type": IPV4, "nw_dst": entry}, {"dl_type": ARP, "arp_tpa": entry}]
-            for fields in sources:
+            for fields in sources(entry):
                 rows = match(**dict(fields, **{NETWORK: site.net, SOURCE_SPACE: number}))
                 flows.add("foreign-source", priority, rows, [load(SOURCE, kind), resubmit("destination")], mark)
-            for fields in targets:
+            for fields in targets(entry):
                 rows = match(**dict(fields, **{NETWORK: site.net, DESTINATION_SPACE: number}))
                 flows.add("foreign-destination", priority, rows, [load(DESTINATION, kind), resubmit("out")], mark)
 
@@ -124,13 +119,9 @@ def _arrival(flows: FlowSet, site: Site, member: Member) -> None:
     default = site.any_class(member)
     flows.add("arrival", 300, rows, start + [load(SOURCE, default), resubmit("arrival-address")], mark)
     for entry, identity in site.entries[member.vif.uuid].items():
-        number = site.number(identity)
-        go = ([] if number == default else [load(SOURCE, number)]) + [resubmit("destination")]
-        fields: List[Dict[str, Any]] = [{"dl_type": IPV6, "ipv6_src": entry}]
-        if entry.version == 4:
-            fields = [{"dl_type": IPV4, "nw_src": entry}, {"dl_type": ARP, "arp_spa": entry}]
-        for row in fields:
-            flows.add("arrival-address", 100 + entry.prefixlen, match(**dict(row, **{SENDER: vid})), go, mark)
+        go = become(SOURCE, site.number(identity), default, "destination")
+        for fields in sources(entry):
+            flows.add("arrival-address", 100 + entry.prefixlen, match(**dict(fields, **{SENDER: vid})), go, mark)
     if judged:
         flows.add("arrival-address", 50, match(dl_type=IPV4, **{SENDER: vid}), judged, mark)
         flows.add("arrival-address", 50, match(dl_type=IPV6, **{SENDER: vid}), judged, mark)
@@ -148,13 +139,9 @@ def _destination(flows: FlowSet, site: Site, member: Member) -> None:
     default = site.any_class(member)
     if not member.open:
         for entry, identity in site.entries[member.vif.uuid].items():
-            number = site.number(identity)
-            go = ([] if number == default else [load(DESTINATION, number)]) + [resubmit("out")]
-            fields: List[Dict[str, Any]] = [{"dl_type": IPV6, "ipv6_dst": entry}]
-            if entry.version == 4:
-                fields = [{"dl_type": IPV4, "nw_dst": entry}, {"dl_type": ARP, "arp_tpa": entry}]
-            for row in fields:
-                flows.add("destination-address", 100 + entry.prefixlen, match(**dict(row, **{RECEIVER: vid})), go, mark)
+            go = become(DESTINATION, site.number(identity), default, "out")
+            for fields in targets(entry):
+                flows.add("destination-address", 100 + entry.prefixlen, match(**dict(fields, **{RECEIVER: vid})), go, mark)
     if member.space is not None:
         judged = [load(DESTINATION, 0), load(DESTINATION_SPACE, site.space(member.space)), resubmit("foreign-destination")]
         flows.add("destination-address", 10, match(**{RECEIVER: vid}), judged, mark)

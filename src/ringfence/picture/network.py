@@ -4,7 +4,7 @@ import ipaddress
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
 from ..records import Closed, NetworkLine, Policy
-from ..records.addresses import Prefix, is_single, link_local, within
+from ..records.addresses import Prefix, is_single, within
 from .facts import NetworkFacts, VifFacts
 from .identity import EXTERNAL, Identity, Token, group, peers
 
@@ -186,9 +186,6 @@ class NetworkView:
             if held and (is_single(entry) or opened) and entry.prefixlen != 0:
                 table.setdefault(entry, set()).update(owners)
         return table
-
-    def derived(self, member: Member) -> Prefix:
-        return link_local(member.vif.mac)
 
 
 def _chain(entry: Prefix, table: Iterable[Prefix]) -> List[Prefix]:

@@ -13,7 +13,7 @@ from ..errors import Unreachable
 
 VIF_NAME = re.compile(r"(vif|tap)\d+\.\d+\Z")
 _COLUMNS = {
-    "Open_vSwitch": ["bridges", "other_config"],
+    "Open_vSwitch": ["bridges"],
     "Bridge": ["name", "ports"],
     "Port": ["name", "interfaces", "tag", "fake_bridge", "protected", "external_ids"],
     "Interface": ["name", "type", "ofport", "external_ids", "mac_in_use"],
@@ -47,7 +47,6 @@ class BridgeState(NamedTuple):
 
 class OvsdbView(NamedTuple):
     bridges: Dict[str, BridgeState] = {}
-    restore_wait: bool = False
 
     def place(self, bridge: str) -> Optional[Tuple[str, int]]:
         """The real bridge and VLAN behind the name of a bridge or fake bridge."""
@@ -75,9 +74,7 @@ def _connect() -> Any:
 
 def _read(idl: Any) -> OvsdbView:
     bridges: Dict[str, BridgeState] = {}
-    wait = False
     for root in idl.tables["Open_vSwitch"].rows.values():
-        wait = root.other_config.get("flow-restore-wait") == "true"
         for bridge in root.bridges:
             ports: List[PortState] = []
             fakes: Dict[str, int] = {}
@@ -88,7 +85,7 @@ def _read(idl: Any) -> OvsdbView:
                 for interface in port.interfaces:
                     ports.append(_port(port, interface, tag))
             bridges[bridge.name] = BridgeState(bridge.name, tuple(sorted(ports)), fakes)
-    return OvsdbView(bridges, wait)
+    return OvsdbView(bridges)
 
 
 def _port(port: Any, interface: Any, tag: int) -> PortState:

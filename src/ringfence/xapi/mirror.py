@@ -9,10 +9,9 @@ from typing import Dict, List, Optional, Tuple
 from ..errors import RingfenceError
 from .rows import KEY, Tables
 from .session import Session
-from .store import mirror_key, write_key
+from .store import MIRROR, mirror_key, write_key
 
 log = logging.getLogger("ringfence")
-PREFIX = "vm-data/ringfence/"
 AGAIN_S = 10.0
 """A key that a guest keeps rewriting is put back at most this often, and logged as often."""
 
@@ -72,7 +71,7 @@ class Mirror(threading.Thread):
                 continue
             host = tables["host"].get(row["resident_on"])
             mine = host["uuid"] == self.host if host else any(tables["host"].get(m, {}).get("uuid") == self.host for m in master)
-            have = {k: v for k, v in row["xenstore_data"].items() if k.startswith(PREFIX)}
+            have = {k: v for k, v in row["xenstore_data"].items() if k.startswith(MIRROR)}
             if not mine:
                 continue
             for key in sorted(set(have) | set(wanted.get(ref, {}))):

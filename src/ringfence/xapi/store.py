@@ -5,9 +5,12 @@ from typing import Optional
 from .rows import KEY
 from .session import Session
 
+MIRROR = "vm-data/ringfence/"
+"""Where the mirror's keys begin, in VM.xenstore_data and below a domain in xenstore."""
+
 
 def mirror_key(device: str) -> str:
-    return "vm-data/ringfence/{}".format(device)
+    return MIRROR + device
 
 
 def write_line(session: Session, kind: str, ref: str, line: Optional[str]) -> None:
