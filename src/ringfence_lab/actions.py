@@ -2,6 +2,8 @@
 
 import shlex
 import subprocess
+from collections.abc import Callable
+from functools import partial
 
 from ringfence.errors import BadInput
 from ringfence.xapi.store import KEY
@@ -54,6 +56,18 @@ class Actions:
         if host not in self.pool.hosts:
             raise BadInput(f"host {host} is not known", mend=f"the hosts are {', '.join(self.pool.hosts)}")
         self.pool.xenopsd.migrate(vm, host, MOVE_S)
+
+    def _do_fail_migrate(self, vm: str, host: str) -> None:
+        self.pool.xenopsd.migrate(vm, host, MOVE_S, fails=True)
+
+    def _do_suspend(self, vm: str) -> None:
+        self.pool.xenopsd.suspend(vm)
+
+    def _do_resume(self, vm: str, host: str = "") -> None:
+        self._do_start(vm, host)
+
+    def _do_move(self, vif: str, network: str) -> None:
+        self.pool.xenopsd.move(vif, network)
 
     def _do_plug(self, vif: str) -> None:
         self.pool.xenopsd.plug(vif)
@@ -135,9 +149,31 @@ class Actions:
         self.pool.hosts[host].lose_flows()
 
     def _do_xapi(self, what: str) -> None:
-        if what not in ("start", "stop"):
-            raise BadInput(f"xapi {what} is not known", mend="write xapi start or xapi stop")
-        if what == "start":
-            self.pool.start_xapi()
-        else:
-            self.pool.stop_xapi()
+        known: dict[str, Callable[[], None]] = {
+            "start": self.pool.start_xapi,
+            "stop": self.pool.stop_xapi,
+            "expire": partial(self.pool.lose_sessions, events=False),
+            "lose-events": partial(self.pool.lose_sessions, events=True),
+        }
+        if what not in known:
+            raise BadInput(f"xapi {what} is not known", mend=f"write xapi {', '.join(known)}")
+        known[what]()
+
+    def _do_master(self, host: str) -> None:
+        if host not in self.pool.hosts:
+            raise BadInput(f"host {host} is not known", mend=f"the hosts are {', '.join(self.pool.hosts)}")
+        self.pool.new_master(host)
+
+    def _do_ovsdb(self, what: str, host: str) -> None:
+        if what != "restart":
+            raise BadInput(f"ovsdb {what} is not known", mend="write ovsdb restart HOST")
+        self.pool.hosts[host].switch.restart_database()
+
+    def _do_remake_bridge(self, host: str, network: str) -> None:
+        """As networkd at times: the bridge made anew, its ports back on it bare."""
+        self.pool.remake_bridge(host, network)
+
+    def _do_bond(self, what: str, host: str, network: str) -> None:
+        if what not in ("fail", "mend"):
+            raise BadInput(f"bond {what} is not known", mend="write bond fail or mend HOST NETWORK")
+        self.pool.bond_carrier(host, network, fail=what == "fail")

@@ -17,14 +17,21 @@ from .folder import LabFolder, wait_for
 from .ovs import Switch
 from .xenstore import Xenstore
 
+PRESENCE_S = 1
+"""Between two signs of presence; a real pool takes a minute."""
+
 
 class Host:
     """Processes run in its namespace with RINGFENCE_ROOT at its own folder."""
 
-    def __init__(self, folder: LabFolder, name: str, uuid: str) -> None:
+    def __init__(self, folder: LabFolder, name: str, uuid: str, *, stock: bool = False) -> None:
         self.folder = folder
         self.name = name
         self.uuid = uuid
+        self.stock = stock
+        """Whether it runs the stock hook, and no agent."""
+        self.wrap: list[str] = []
+        """What the agent is started with: a fault to be tried."""
         self.root = folder.root / name
         self.switch = Switch(folder, name, self.root / "ovs")
         self.agent: subprocess.Popen | None = None
@@ -65,10 +72,15 @@ class Host:
         self.switch.vsctl("--may-exist", "add-br", name, parent, str(tag))
 
     def start_agent(self) -> None:
+        if self.stock:
+            return
+        words = [*self.wrap, sys.executable, "-m", "ringfence.agent.daemon", "--presence", str(PRESENCE_S)]
         if self.agent is None or self.agent.poll() is not None:
-            self.agent = self.folder.spawn(self.name, [sys.executable, "-m", "ringfence.agent.daemon"], self.env, self.root / "agent.log")
+            self.agent = self.folder.spawn(self.name, words, self.env, self.root / "agent.log")
 
     def start_watchdog(self) -> None:
+        if self.stock:
+            return
         words = [sys.executable, "-m", "ringfence.agent.daemon", "--watchdog"]
         self.folder.spawn(self.name, words, self.env, self.root / "watchdog.log")
 
@@ -96,7 +108,8 @@ class Host:
 
     def hook(self, interface: str, vm: str, device: str, action: str) -> int:
         """Run the hook as the vif script does; its exit status."""
-        words = [sys.executable, "-m", "ringfence.hook.main", "classic", interface, vm, device, action]
+        module = "ringfence_lab.stock" if self.stock else "ringfence.hook.main"
+        words = [sys.executable, "-m", module, "classic", interface, vm, device, action]
         return self._exec(words).returncode
 
     def run(self, *words: str) -> subprocess.CompletedProcess:
@@ -133,4 +146,5 @@ class Host:
             self.switch.run("ovs-ofctl", "-O", "OpenFlow14", "add-flow", bridge, "priority=0,actions=NORMAL")
 
     def wait_ready(self) -> None:
-        wait_for(lambda: self.settled(0), f"the agent of {self.name}", 20)
+        if not self.stock:
+            wait_for(lambda: self.settled(0), f"the agent of {self.name}", 20)

@@ -24,12 +24,22 @@ class Switch:
         self.root.mkdir(parents=True)
         database = self.root / "conf.db"
         self.run("ovsdb-tool", "create", str(database), SCHEMA)
-        socket = self.root / "db.sock"
-        words = ["ovsdb-server", str(database), f"--remote=punix:{socket}", "--pidfile", "-vconsole:warn", "-vsyslog:off"]
-        self.folder.spawn(self.owner, words, self.env, self.root / "ovsdb-server.log")
-        wait_for(socket.exists, f"{socket}")
+        self._start_database()
         self.run("ovs-vsctl", "--no-wait", "init")
         self.start_vswitchd()
+
+    def _start_database(self) -> None:
+        socket = self.root / "db.sock"
+        words = ["ovsdb-server", str(self.root / "conf.db"), f"--remote=punix:{socket}", "--pidfile", "-vconsole:warn", "-vsyslog:off"]
+        self._database = self.folder.spawn(self.owner, words, self.env, self.root / "ovsdb-server.log")
+        wait_for(socket.exists, f"{socket}")
+
+    def restart_database(self) -> None:
+        """ovsdb-server ends and comes back; the switch goes on meanwhile."""
+        self.folder.end(self._database)
+        (self.root / "db.sock").unlink(missing_ok=True)
+        (self.root / "ovsdb-server.pid").unlink(missing_ok=True)
+        self._start_database()
 
     def start_vswitchd(self) -> None:
         words = ["ovs-vswitchd", f"unix:{self.root / 'db.sock'}", "--pidfile", "--disable-system", "-vconsole:warn", "-vsyslog:off"]

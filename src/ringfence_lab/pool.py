@@ -82,7 +82,7 @@ class Pool:
     def _database(self) -> None:
         for name in self.scenario.hosts:
             ref = self.db.create("host", name_label=name, hostname=name, enabled=True)
-            self.hosts[name] = Host(self.folder, name, self.db.get("host", ref)["uuid"])
+            self.hosts[name] = Host(self.folder, name, self.db.get("host", ref)["uuid"], stock=name in self.scenario.stock)
         other = {} if self.scenario.pool is None else {"ringfence": self.scenario.pool}
         self.db.create("pool", name_label="lab", master=next(iter(self.db.rows["host"])), other_config=other)
         for number, network in enumerate(self.scenario.networks.values()):
@@ -205,8 +205,54 @@ class Pool:
         for host in self.hosts.values():
             wait_for(partial(host.settled, generation), f"convergence of {host.name}", 10)
 
+    def remake_bridge(self, host_name: str, network: str) -> None:
+        """The real bridge behind a network, made anew with its fake bridges; ports come back without external_ids."""
+        host = self.hosts[host_name]
+        name = self.db.get("network", self.networks[network])["bridge"]
+        real = host.switch.vsctl("br-to-parent", name).strip()
+        fakes = [b for b in host.switch.vsctl("list-br").split() if host.switch.vsctl("br-to-parent", b).strip() == real and b != real]
+        words = ["--", "del-br", real, "--", "add-br", real, "--", "set", "Bridge", real, "datapath_type=netdev"]
+        tags = {fake: host.switch.vsctl("br-to-vlan", fake).strip() for fake in fakes}
+        ports = {bridge: host.switch.vsctl("list-ports", bridge).split() for bridge in [real, *fakes]}
+        for fake, tag in tags.items():
+            words += ["--", "add-br", fake, real, tag]
+        for bridge, names in ports.items():
+            for port in names:
+                words += ["--", "add-port", bridge, port]
+        host.switch.vsctl(*words[1:])
+
+    def bond_carrier(self, host_name: str, network: str, *, fail: bool) -> None:
+        """The active member of a bond loses its carrier, or all have it again."""
+        number = list(self.scenario.networks).index(network)
+        members = [f"b{number}a", f"b{number}b"]
+        if fail:
+            bridge = self.db.get("network", self.networks[network])["bridge"]
+            mac = self.hosts[host_name].switch.vsctl("get", "Port", f"bond-{bridge}", "bond_active_slave").strip().strip('"')
+            macs = {m: self.hosts[host_name].switch.vsctl("get", "Interface", m, "mac_in_use").strip().strip('"') for m in members}
+            members = [m for m in members if macs[m] == mac]
+        for member in members:
+            netns.ip("wire", f"link set {host_name}-{member} {'down' if fail else 'up'}")
+
+    def lose_sessions(self, *, events: bool) -> None:
+        """All sessions expire; with ``events``, what event.from gave is too old, too."""
+        self.xapi.sessions.clear()
+        if events:
+            with self.db.changed:
+                self.db.boot += "x"
+                self.db.changed.notify_all()
+
+    def new_master(self, host: str) -> None:
+        """Another host is master: every connection is cut, sessions and tokens are worth nothing."""
+        self.stop_xapi()
+        self.db.update("pool", next(iter(self.db.rows["pool"])), master=self.db.by_uuid("host", self.hosts[host].uuid))
+        self.lose_sessions(events=True)
+        self.start_xapi()
+
     def vm_data(self, ref: str) -> None:
         self.xenopsd.replace_vm_data(ref)
+
+    def vif_mode(self, ref: str) -> None:
+        self.xenopsd.set_mode(ref)
 
 
 def quiet(owner: str) -> None:

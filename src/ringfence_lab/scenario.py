@@ -54,6 +54,8 @@ class Scenario(NamedTuple):
     steps: tuple[dict[str, Any], ...]
     pool: str | None = None
     title: str = ""
+    stock: tuple[str, ...] = ()
+    """Hosts without ringfence."""
 
 
 def load(path: str) -> Scenario:
@@ -71,7 +73,7 @@ def load(path: str) -> Scenario:
 
 
 def read(data: Any) -> Scenario:
-    _keys(data, "scenario", {"hosts", "networks", "guests", "outside", "steps", "pool", "title"})
+    _keys(data, "scenario", {"hosts", "networks", "guests", "outside", "steps", "pool", "title", "stock"})
     hosts = tuple(_name(h, "hosts") for h in data.get("hosts") or ["h1"])
     networks = {n: _network(n, spec) for n, spec in (data.get("networks") or {}).items()}
     guests = {n: _guest(n, spec, hosts, networks) for n, spec in (data.get("guests") or {}).items()}
@@ -79,11 +81,15 @@ def read(data: Any) -> Scenario:
     twice = [n for n in list(guests) + list(outside) + list(hosts) if (list(guests) + list(outside) + list(hosts)).count(n) > 1]
     if twice:
         raise BadInput(f"{twice[0]} names two things", "scenario", "give each its own name")
+    stock = tuple(str(h) for h in data.get("stock") or ())
+    for host in stock:
+        if host not in hosts:
+            raise BadInput(f"host {host} is not known", "stock", f"the hosts are {', '.join(hosts)}")
     steps = tuple(data.get("steps") or ())
     for number, step in enumerate(steps, 1):
         if not isinstance(step, dict) or len(step) != 1:
             raise BadInput(f"is not one step: {step!r}", f"step {number}", "write one of reach, no-reach, send, do, while, flows")
-    return Scenario(hosts, networks, guests, outside, steps, data.get("pool"), str(data.get("title") or ""))
+    return Scenario(hosts, networks, guests, outside, steps, data.get("pool"), str(data.get("title") or ""), stock)
 
 
 def _keys(data: Any, where: str, known: set[str]) -> None:

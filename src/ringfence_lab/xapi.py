@@ -20,16 +20,20 @@ LOCKING_MODES = ("network_default", "locked", "unlocked", "disabled")
 class Xapi:
     """The calls. ``xenopsd`` is told of live changes by VM (set by the pool)."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, master: str = "") -> None:
+        """``master``: this host is a member, reached from outside, and that is the address to go to."""
         self.db = database
+        self.master = master
         self.sessions: set[str] = set()
         self.live: Any = None
-        """Has ``vm_data(vm_ref)``: the live tree of a running VM is made anew."""
+        """Has ``vm_data(vm_ref)``: the live tree of a running VM is made anew; ``vif_mode(vif_ref)``: its hook runs."""
 
     def call(self, method: str, params: list[Any]) -> Any:
         """One call with its session in front. Raises Failure."""
         method = _dotted(method)
         kind, _, message = method.partition(".")
+        if self.master:
+            raise Failure("HOST_IS_SLAVE", self.master)
         if method in ("session.login_with_password", "session.slave_local_login_with_password"):
             return self._login(params)
         if not params or params[0] not in self.sessions:
@@ -114,6 +118,8 @@ class Xapi:
         if mode == "locked" and self.db.rows["SDN_controller"]:
             raise Failure("OPERATION_NOT_ALLOWED", "a SDN controller is present")
         self.db.update("VIF", ref, locking_mode=mode)
+        if self.live is not None:
+            self.live.vif_mode(ref)
         return ""
 
     def _vif_set_ipv4_allowed(self, ref: str, addresses: list[str]) -> str:

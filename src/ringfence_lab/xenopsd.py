@@ -47,6 +47,14 @@ class Xenopsd:
             self.pool.db.update("VM", self.pool.vms[guest], power_state="Halted", resident_on=NULL, domid=-1)
             host.forget_json(self._uuid(guest))
 
+    def suspend(self, guest: str) -> None:
+        """The domain goes, what is known of its VIFs stays; XAPI says Suspended."""
+        with self.queue(guest):
+            host = self._running_on(guest)
+            self._end_domain(guest, host)
+            self.pool.db.update("VM", self.pool.vms[guest], power_state="Suspended", resident_on=NULL, domid=-1)
+            host.forget_json(self._uuid(guest))
+
     def reboot(self, guest: str) -> None:
         """By the guest itself: no XAPI call; VIFs come back with the metadata of the last start."""
         with self.queue(guest):
@@ -73,8 +81,34 @@ class Xenopsd:
             self._unplug(guest, device, host, self._domid(guest))
             self._known.get(guest, {}).pop(device, None)
 
-    def migrate(self, guest: str, target_name: str, pause: float) -> None:
-        """The target is plugged ``pause`` seconds before the guest moves; the guest announces itself there."""
+    def move(self, vif: str, network: str) -> None:
+        """VIF.move: the JSON is rewritten, and the hook runs on the port as it stands."""
+        guest, _, device = vif.partition("/")
+        with self.queue(guest):
+            host = self._running_on(guest)
+            self.pool.db.update("VIF", self.pool.vifs[vif], network=self.pool.networks[network])
+            self._known[guest][device] = self._metadata(guest)[device]
+            self._register(guest, device, host, self._domid(guest), self._uuid(guest))
+            if host.hook(f"vif{self._domid(guest)}.{device}", self._uuid(guest), device, "filter"):
+                raise RingfenceError(f"the hook refused to move {vif}", host.name, f"see {host.root}/var/log")
+            self.pool.ends[vif] = self.pool.ends[vif]._replace(network=network)
+
+    def set_mode(self, ref: str) -> None:
+        """VIF.set_locking_mode on a running VM: only the mode in xenopsd's metadata changes; exit status ignored."""
+        vif = next(name for name, known in self.pool.vifs.items() if known == ref)
+        guest, _, device = vif.partition("/")
+        with self.queue(guest):
+            host = self.pool.host_of(guest)
+            if host is not None and self.pool.db.get("VIF", ref)["currently_attached"]:
+                self._known[guest][device]["locking_mode"] = self._metadata(guest)[device]["locking_mode"]
+                self._register(guest, device, host, self._domid(guest), self._uuid(guest))
+                host.hook(f"vif{self._domid(guest)}.{device}", self._uuid(guest), device, "filter")
+
+    def migrate(self, guest: str, target_name: str, pause: float, *, fails: bool = False) -> None:
+        """The target is plugged ``pause`` seconds before the guest moves; the guest announces itself there.
+
+        One that ``fails`` does so after the pause: the target is cleared, and the guest never left.
+        """
         with self.queue(guest):
             source, target = self._running_on(guest), self.pool.hosts[target_name]
             if source is target:
@@ -83,11 +117,11 @@ class Xenopsd:
             self.pool.db.update("VM", vm, current_operations={"OpaqueRef:migration": "pool_migrate"})
             old = self._domid(guest)
             try:
-                self._migrate(guest, source, target, old, pause)
+                self._migrate(guest, source, target, old, pause, fails)
             finally:
                 self.pool.db.update("VM", vm, current_operations={})
 
-    def _migrate(self, guest: str, source: Host, target: Host, old: int, pause: float) -> None:
+    def _migrate(self, guest: str, source: Host, target: Host, old: int, pause: float, fails: bool) -> None:
         uuid = self._uuid(guest)
         temporary = uuid[:-12] + "000000000001"
         devices = sorted(self._known[guest])
@@ -100,6 +134,12 @@ class Xenopsd:
             if target.hook(f"vif{new}.{device}", temporary, device, "filter"):
                 raise RingfenceError(f"the target refused {guest}/{device}", target.name, f"see {target.root}/var/log")
         threading.Event().wait(pause)
+        if fails:
+            for device in devices:
+                netns.run("ip", "-n", netns.name_of(target.name), "link", "del", f"vif{new}.{device}")
+                target.hook(f"vif{new}.{device}", temporary, device, "clear")
+            target.forget_json(temporary)
+            return
         for device in devices:
             netns.run("ip", "-n", netns.name_of(source.name), "link", "del", f"vif{old}.{device}")
             netns.run(

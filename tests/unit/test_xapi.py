@@ -83,7 +83,7 @@ def test_watcher_follows_and_starts_over(database: Database, tmp_path, monkeypat
     xapi = Xapi(database)
     server = serve(xapi, tmp_path / "xapi")
     changed = threading.Event()
-    watcher = XapiWatcher(Session(), changed.set)
+    watcher = XapiWatcher(Session(), lambda *_: changed.set())
     watcher.start()
     try:
         assert _until(changed, lambda: watcher.in_sync)

@@ -7,24 +7,28 @@ import time
 from typing import Any, Dict, Optional
 
 from ..errors import RingfenceError
-from ..flows.pipeline import KIND_DROP, KIND_LOCAL, read_cookie
-from ..picture import Facts
 from ..switch import ofctl, port
 from ..switch.ovsdb import OvsdbView, OvsdbWatcher, read_once
-from ..xapi.mirror import Mirror
+from ..xapi.rows import Rows, Touched
 from ..xapi.session import Session
+from ..xapi.upkeep import Upkeep
 from ..xapi.watch import XapiWatcher
-from . import restart
+from . import audit, restart
 from .compose import Settling, compose
+from .proposals import Proposals
 from .reconcile import Outcome, Reconciler
 from .state import State
 
 log = logging.getLogger("ringfence")
 TICK_S = 0.5
+SWEEP_S = 60.0
+"""How often the bridges are searched for what the stock script left."""
 
 
 class Agent:
-    def __init__(self, host: str) -> None:
+    """``lock`` guards everything here; ``dirty`` says that a reconcile is due."""
+
+    def __init__(self, host: str, presence_s: float = 60.0) -> None:
         self.state = State.load()
         if self.state.problem:
             log.error("event=state-lost reason=%s", self.state.problem)
@@ -32,69 +36,77 @@ class Agent:
         self.reconciler = Reconciler(self.state)
         self.outcome = Outcome()
         self.rounds = 0
-        """Completed reconciles; ``covered`` is the facts that the last one enforced."""
-        self.token = ""
+        """Completed reconciles."""
+        self._token = ""
         """Of the events that the last reconcile had taken in."""
-        self._dirty = threading.Event()
-        self._lock = threading.RLock()
+        self._covered: Any = None
+        """The facts that the last reconcile enforced."""
+        self.dirty = threading.Event()
+        self.lock = threading.RLock()
         self._stopping = threading.Event()
         self._settling = Settling()
-        self._links: Dict[str, bool] = {}
+        self.links: Dict[str, bool] = {}
+        """As we last set them, by interface."""
         self._armed = False
         self._pid = restart.switch_pid()
         self._looked = 0.0
-        self.ovsdb = OvsdbWatcher(self._dirty.set)
+        self._swept = 0.0
+        self.proposals = Proposals()
+        self.ovsdb = OvsdbWatcher(self.dirty.set)
         self.xapi = XapiWatcher(Session(), self._changed)
-        self.mirror = Mirror(Session(), self.state.host)
+        self.upkeep = Upkeep(Session(), self.state.host, presence_s, self.proposals.put)
 
-    def _changed(self) -> None:
-        self._dirty.set()
-        self.mirror.offer(self.xapi.tables)
+    def _changed(self, changed: bool, rows: Rows, touched: Touched) -> None:
+        if changed:
+            self.dirty.set()
+        self.upkeep.offer(rows, touched)
 
     def run(self) -> None:
         """Until ``stop``; returns with the flows as they are."""
         self.ovsdb.start()
         self.xapi.start()
-        self.mirror.start()
+        self.upkeep.start()
         while not self._stopping.is_set():
-            self._dirty.wait(TICK_S)
+            self.dirty.wait(TICK_S)
             if self._stopping.is_set():
                 break
-            due = self._dirty.is_set() or self._settling.waiting
-            self._dirty.clear()
+            due = self.dirty.is_set() or self._settling.waiting
+            self.dirty.clear()
             try:
-                with self._lock:
+                with self.lock:
                     due = self._watch_switch() or due
                     if due:
                         self.reconcile()
+                    self._sweep()
             except RingfenceError as error:
                 log.error("event=reconcile-failed reason=%s", error)
                 self._stopping.wait(TICK_S)
-                self._dirty.set()
+                self.dirty.set()
         self.xapi.stop()
         self.ovsdb.stop()
-        self.mirror.stop()
-        for thread in (self.xapi, self.ovsdb, self.mirror):
+        self.upkeep.stop()
+        for thread in (self.xapi, self.ovsdb, self.upkeep):
             thread.join(3)
 
     def stop(self) -> None:
         self._stopping.set()
-        self._dirty.set()
+        self.dirty.set()
 
     def reconcile(self, view: Optional[OvsdbView] = None, held: bool = False) -> Outcome:
         """Bring every bridge to what is known. The caller holds the lock or is alone."""
-        with self._lock:
+        with self.lock:
             view = view or self.ovsdb.view
             if view is None:
                 return self.outcome
             token = self.xapi.token
-            known = self.xapi.facts if self.xapi.facts is not None else self.state.facts
+            live = self.xapi.facts
+            known = live if live is not None else self.state.facts
             base = None if known is None else self._settling.apply(known)
             facts = compose(base, self.xapi.in_sync, self.state)
             if base is None:
                 return self.outcome  # nothing is known yet: nothing is changed
             before = (self.state.facts, copy.deepcopy(self.state.numbers))
-            outcome = self.reconciler.run(facts, view, sweep=self.xapi.facts is not None, held=held)
+            outcome = self.reconciler.run(facts, view, sweep=live is not None, held=held)
             self._report(outcome)
             self._ports(view)
             if not outcome.failed and self.xapi.in_sync:
@@ -105,7 +117,7 @@ class Agent:
             if (self.state.facts, self.state.numbers) != before or outcome.changes:
                 self.save()
             self.rounds += 1
-            self.token = token
+            self._token, self._covered = token, live
             return outcome
 
     def save(self) -> None:
@@ -124,7 +136,7 @@ class Agent:
             if self.outcome.failed.get(name) != reason:
                 log.error("bridge=%s event=failed reason=%s", name, reason)
         if outcome.failed:
-            self._dirty.set()
+            self.dirty.set()
         self.outcome = outcome
 
     def _ports(self, view: OvsdbView) -> None:
@@ -143,7 +155,7 @@ class Agent:
             elif reason is None and not found and plug.get("ready"):
                 log.info("port=%s event=enabled bridge=%s", name, plug["bridge"])
                 port.add(plug["bridge"], name, plug["external_ids"], True)
-                self._dirty.set()
+                self.dirty.set()
             elif found and found[1].ofport > 0 and plug.get("ready") and found[0].name not in self.outcome.failed:
                 self._link(name)
         for bridge in view.bridges.values():  # ports that stand without a plug that we know of: the saved state was lost or is old
@@ -156,9 +168,9 @@ class Agent:
     def _link(self, name: str) -> None:
         """Up once its flows are committed, down while it is closed."""
         up = name not in self.outcome.closed
-        if self._links.get(name) != up:
+        if self.links.get(name) != up:
             port.set_link(name, up)
-            self._links[name] = up
+            self.links[name] = up
 
     def _watch_switch(self) -> bool:
         """Whether the switch lost flows: it restarted, or somebody deleted them."""
@@ -210,127 +222,36 @@ class Agent:
                 return False
         return True
 
-    # What the socket asks.
+    def look_at_switch_now(self) -> None:
+        """Not only when it is due."""
+        self._looked = 0.0
+        if self._watch_switch():
+            self.dirty.set()
 
-    def answer(self, request: Dict[str, Any]) -> Dict[str, Any]:
-        operation = request.get("op")
-        handler = {
-            "describe": self._describe,
-            "commit": self._commit,
-            "unplug": self._unplug,
-            "wait": self._wait,
-            "status": self._status,
-            "flows": self._flows,
-        }.get(str(operation))
-        if handler is None:
-            raise ValueError("no such operation: {}".format(operation))
-        try:
-            return handler(request)
-        except RingfenceError as error:
-            return {"error": str(error)}
+    @property
+    def settled(self) -> bool:
+        return not self.dirty.is_set() and not self.outcome.failed and not self._settling.waiting
 
-    def _learn(self, plug: Dict[str, Any], ready: bool) -> None:
+    @property
+    def token(self) -> str:
+        """Of the events that are in force: later ones that changed no fact are, too."""
+        latest = self.xapi.token
+        return latest if self._covered is self.xapi.facts and not self.dirty.is_set() else self._token
+
+    def learn(self, plug: Dict[str, Any]) -> None:
+        """What a hook says of a VIF before it is on its bridge; newer than XAPI's facts where it differs from the last."""
         earlier = [p for p in self.state.plugs.values() if p["vif"] == plug["vif"]]
         last = self.state.lines.get(plug["vif"], "never")
         plug["fresh"] = plug["line"] != last or any(p.get("fresh") and p["line"] == plug["line"] for p in earlier)
-        plug["ready"] = ready
+        plug["ready"] = False
         self.state.lines[plug["vif"]] = plug["line"]
         self.state.plugs[plug["interface"]] = plug
 
-    def _describe(self, request: Dict[str, Any]) -> Dict[str, Any]:
-        """What the hook must know before it touches the port."""
-        with self._lock:
-            self._learn(request["plug"], ready=False)
-            known = self.xapi.facts if self.xapi.facts is not None else self.state.facts
-            if known is None:
-                return {"known": False}
-            return dict(self.reconciler.describe(compose(known, self.xapi.in_sync, self.state), request["plug"]["vif"]), known=True)
-
-    def _commit(self, request: Dict[str, Any]) -> Dict[str, Any]:
-        plug = request["plug"]
-        with self._lock:
-            view = self.ovsdb.view
-            found = view.find(plug["interface"]) if view else None
-            if found is None or found[1].ofport != request["ofport"] or found[1].external_ids != plug["external_ids"]:
-                view = read_once()
-            plug["ready"] = True
-            plug["fresh"] = self.state.plugs.get(plug["interface"], {}).get("fresh", False)
-            self.state.plugs[plug["interface"]] = plug
-            self._links.pop(plug["interface"], None)
-            outcome = self.reconcile(view)
-            self.save()
-            if self.reconciler.picture is None or plug["vif"] not in self.reconciler.picture.facts.vifs:
-                return {"closed": "the agent does not know the pool yet"}
-            bridge = view.find(plug["interface"]) if view else None
-            failed = outcome.failed.get(bridge[0].name) if bridge else "the port is on no bridge"
-            return {"closed": failed or outcome.closed.get(plug["interface"])}
-
-    def _unplug(self, request: Dict[str, Any]) -> Dict[str, Any]:
-        with self._lock:
-            self.state.plugs.pop(request["interface"], None)
-            self._links.pop(request["interface"], None)
-            port.remove(request["interface"])
-            self.reconcile(read_once())
-            self.save()
-        return {}
-
-    def _wait(self, request: Dict[str, Any]) -> Dict[str, Any]:
-        """Until the line of a VIF or network is the given one in the facts enforced; None once it is gone for good."""
-        deadline = time.monotonic() + min(float(request.get("timeout", 5)), 30.0)
-        while True:
-            with self._lock:
-                picture = self.reconciler.picture
-                facts = Facts() if picture is None else picture.facts
-                rows: Any = facts.vifs if request["kind"] == "VIF" else facts.networks
-                row = rows.get(request["uuid"])
-                if row is not None and row.line == request["line"] and not self._dirty.is_set():
-                    return {"in_force": True}
-            if time.monotonic() > deadline:
-                return {"in_force": False}
-            time.sleep(0.01)
-
-    def _status(self, request: Dict[str, Any]) -> Dict[str, Any]:
-        with self._lock:
-            if request.get("look"):  # at the switch, now and not when it is due
-                self._looked = 0.0
-                if self._watch_switch():
-                    self._dirty.set()
-            picture = self.reconciler.picture
-            names = {} if picture is None else {v.uuid: v.name for v in picture.facts.vifs.values()}
-            closed = {}
-            for interface, reason in self.outcome.closed.items():
-                plug = self.state.plugs.get(interface, {})
-                closed[names.get(plug.get("vif", interface), names.get(interface, interface))] = reason
-            settled = not self._dirty.is_set() and not self.outcome.failed and not self._settling.waiting
-            return {
-                "in_sync": self.xapi.in_sync and settled,
-                "settled": settled,
-                "token": self.token,
-                "rounds": self.rounds,
-                "host": self.state.host,
-                "plugged": len(self.state.plugs),
-                "flows": {n: len(w.installed) for n, w in self.reconciler.writers.items() if w.installed is not None},
-                "closed": closed,
-                "failed": self.outcome.failed,
-                "problems": [] if picture is None else picture.problems,
-                "tampered": self.mirror.tampered,
-            }
-
-    def _flows(self, request: Dict[str, Any]) -> Dict[str, Any]:
-        """Flows that are there because a VIF is plugged here, and flows that nothing accounts for."""
-        with self._lock:
-            counted, ours, lost = 0, 0, []
-            for name, writer in self.reconciler.writers.items():
-                numbers = self.state.numbers.get(name, {}).get("vif", {})
-                number = numbers.get(request.get("vif", ""))
-                wanted = {flow.cookie for flow in writer.installed or ()}
-                for line in ofctl.dump(name):
-                    known = read_cookie(ofctl.cookie_of(line))
-                    if known is None:
-                        continue
-                    ours += 1
-                    if known.number == number and (known.kind == KIND_LOCAL or known.kind >= KIND_DROP):
-                        counted += 1
-                    if ofctl.cookie_of(line) not in wanted:
-                        lost.append(line)
-            return {"count": counted, "ours": ours, "orphans": lost}
+    def _sweep(self) -> None:
+        """At the start and now and then: what the stock script left behind."""
+        view = self.ovsdb.view
+        if view is None or not self.xapi.in_sync or (self._swept and time.monotonic() - self._swept < SWEEP_S):
+            return
+        self._swept = time.monotonic()
+        for bridge in view.bridges.values():
+            audit.sweep(bridge)

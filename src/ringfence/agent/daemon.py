@@ -12,19 +12,23 @@ from .. import __version__, paths
 from ..errors import RingfenceError
 from . import restart
 from .agent import Agent
+from .requests import Requests
 from .socket import AgentServer
 
 
 def main(argv: Optional[List[str]] = None) -> int:
     parser = argparse.ArgumentParser(prog="ringfenced", description="Enforces ringfence policy on this host; runs in the foreground.")
     parser.add_argument("--watchdog", action="store_true", help="only release a switch that waits for its flows for too long")
+    parser.add_argument(
+        "--presence", type=float, default=60.0, metavar="SECONDS", help="how often this host tells the pool that ringfence runs here (60)"
+    )
     parser.add_argument("--verbose", action="store_true", help="log at debug level")
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(argv)
     level = logging.DEBUG if options.verbose else logging.INFO
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s level=%(levelname)s %(message)s")
     try:
-        return _watch() if options.watchdog else _serve()
+        return _watch() if options.watchdog else _serve(options.presence)
     except RingfenceError as error:
         sys.stderr.write("ringfenced: {}\n".format(error))
         return error.exit_status
@@ -40,13 +44,13 @@ def _exit(*_: Any) -> None:
     sys.exit(0)
 
 
-def _serve() -> int:
+def _serve(presence: float) -> int:
     if backend() == "bridge":
         raise RingfenceError(
             "this host uses the Linux bridge", mend="run xe-switch-network-backend openvswitch with no VM running, and reboot"
         )
-    agent = Agent(installation_uuid())
-    server = AgentServer(agent.answer)
+    agent = Agent(installation_uuid(), presence)
+    server = AgentServer(Requests(agent).answer)
     server.start()
     signal.signal(signal.SIGTERM, lambda *_: agent.stop())
     signal.signal(signal.SIGINT, lambda *_: agent.stop())

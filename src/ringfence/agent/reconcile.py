@@ -5,9 +5,8 @@ import time
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ..errors import RingfenceError, SwitchRefused
-from ..flows import FlowSet, Numbers, close_ports, compile_bridge
+from ..flows import Numbers, close_ports, compile_bridge
 from ..picture import Facts, Picture
-from ..switch import ofctl
 from ..switch.bridge import BridgeWriter
 from ..switch.datapath import revalidate
 from ..switch.ovsdb import BridgeState, OvsdbView
@@ -127,9 +126,3 @@ def _without(layout: Layout, bad: Set[str]) -> Layout:
         strangers += [port for uuid in sorted(bad & set(segment.ports)) for port in segment.ports[uuid]]
         segments.append(segment._replace(ports={u: p for u, p in segment.ports.items() if u not in bad}))
     return layout._replace(plan=layout.plan._replace(segments=tuple(segments), strangers=tuple(strangers)))
-
-
-def orphans(name: str, wanted: Optional[FlowSet]) -> List[str]:
-    """Flows of ours on a bridge that no plugged VIF and no policy accounts for."""
-    remove, _ = ofctl.differences(name, wanted or FlowSet())
-    return remove

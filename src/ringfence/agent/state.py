@@ -50,14 +50,19 @@ class State:
         os.makedirs(folder, mode=0o700, exist_ok=True)
         facts = None if self.facts is None else self.facts.to_json()
         data = {"version": VERSION, "facts": facts, "host": self.host, "numbers": self.numbers, "plugs": self.plugs, "lines": self.lines}
-        name = "{}.{}".format(paths.STATE, os.getpid())
-        handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as kept:
-                json.dump(data, kept)
-                kept.flush()
-                os.fsync(kept.fileno())
-            os.rename(name, paths.STATE)
-        except OSError:
-            os.unlink(name)
-            raise
+        write_whole(paths.STATE, data)
+
+
+def write_whole(path: str, data: Any) -> None:
+    """JSON to a file, mode 0600: all of it or what was there before. Raises OSError."""
+    name = "{}.{}".format(path, os.getpid())
+    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as kept:
+            json.dump(data, kept)
+            kept.flush()
+            os.fsync(kept.fileno())
+        os.rename(name, path)
+    except OSError:
+        os.unlink(name)
+        raise

@@ -8,7 +8,7 @@ from ..agent.socket import ask
 from ..errors import BadInput, BadRecord, Refused, Unreachable
 from ..picture import Facts, Picture, VifFacts
 from ..records import Record, parse_record
-from ..xapi.rows import CLASSES, Tables, facts_of
+from ..xapi.rows import CLASSES, Tables, rows_of
 from ..xapi.session import Session
 from ..xapi.store import KEY, write_line
 
@@ -37,7 +37,7 @@ class Pool:
         self.tables: Tables = {}
         for name in CLASSES:
             self.tables[name] = self.session.call("{}.get_all_records".format(_NAMES.get(name, name)))
-        self.facts: Facts = facts_of(self.tables)
+        self.facts: Facts = rows_of(self.tables).facts
         self.picture = Picture(self.facts)
 
     def vif(self, name: str) -> Found:
@@ -61,6 +61,21 @@ class Pool:
             raise BadInput("{} names several".format(name), mend="use one of these uuids: {}".format(listed))
         mend = "write VM/DEVICE, as ringfence vif list shows it" if slash else "write VM/DEVICE or the VIF's uuid"
         raise BadInput("no VIF is called {}".format(name), mend=mend)
+
+    def vifs_of(self, vm: str) -> List[Found]:
+        """All VIFs of a VM, by its name-label or uuid, in the order of their devices. Raises BadInput."""
+        found = [
+            Found(ref, row, self.facts.vifs[row["uuid"]])
+            for ref, row in self.tables["vif"].items()
+            if row["uuid"] in self.facts.vifs
+            and (self.facts.vifs[row["uuid"]].vm_name == vm or _prefix(vm, self.facts.vifs[row["uuid"]].vm))
+        ]
+        vms = sorted({one.facts.vm for one in found})
+        if len(vms) > 1:
+            raise BadInput("{} names several".format(vm), mend="use one of these uuids: {}".format(", ".join(vms)))
+        if not found:
+            raise BadInput("no VM with a VIF is called {}".format(vm), mend="see ringfence vif list")
+        return sorted(found, key=lambda one: int(one.facts.device))
 
     def network(self, name: str) -> Tuple[str, Dict[str, Any]]:
         """Reference and row, by name-label, bridge or uuid. Raises BadInput."""

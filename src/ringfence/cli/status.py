@@ -15,7 +15,7 @@ def define(_: Any) -> None:
 def run(options: Any) -> int:
     """0 where all is as it should be, 1 where something is closed, failed or out of touch."""
     status = ask({"op": "status"}, 5.0)
-    good = status["in_sync"] and not status["closed"] and not status["failed"] and not status["problems"]
+    good = status["in_sync"] and not any(status[bad] for bad in ("closed", "failed", "problems", "hosts_without_agent"))
     if options.output == "json":
         print(json.dumps(dict(status, version=1), indent=2, sort_keys=True))
         return 0 if good else 1
@@ -27,8 +27,10 @@ def run(options: Any) -> int:
         print("closed:    {}: {}".format(name, reason))
     for name, reason in sorted(status["failed"].items()):
         print("failed:    {}: {}".format(name, reason))
+    for name in status["hosts_without_agent"]:
+        print("no agent:  {} shows no sign of ringfence".format(name))
     for problem in status["problems"]:
         print("problem:   {}".format(problem))
     for vm, count in sorted(status["tampered"].items()):
-        print("tampered:  VM {} wrote over its record's mirror {} times; the policy did not change".format(vm, count))
+        print("tampered:  {}: its record's mirror was written over {} times; the policy did not change".format(vm, count))
     return 0 if good else 1

@@ -7,6 +7,7 @@ from typing import Any, Dict, NamedTuple, Optional
 from .. import paths
 from ..errors import BadInput, RingfenceError
 from ..records.addresses import parse_mac
+from ..xapi.rows import own_mode
 from . import xenstore
 
 
@@ -37,7 +38,7 @@ class Call(NamedTuple):
 def read_json(call: Call, patience: float = 1.0) -> Dict[str, Any]:
     """The JSON of the VIF; a file that is half there is read again. Raises BadInput."""
     path = paths.vif_json(call.vm, call.device)
-    deadline = time.time() + patience
+    deadline = time.monotonic() + patience
     while True:
         try:
             with open(path, encoding="utf-8") as kept:
@@ -47,7 +48,7 @@ def read_json(call: Call, patience: float = 1.0) -> Dict[str, Any]:
             reason = "it is not an object"
         except (OSError, ValueError) as error:
             reason = str(error)
-        if time.time() > deadline:
+        if time.monotonic() > deadline:
             raise BadInput("the description of the VIF cannot be read: {}".format(reason), path, "is it an old domain? restart the VM")
         time.sleep(0.05)
 
@@ -56,6 +57,9 @@ def describe(call: Call, data: Dict[str, Any]) -> Dict[str, Any]:
     """What the agent is told about the VIF. Raises BadInput where the JSON lacks what a policy needs."""
     try:
         mode, ipv4, ipv6 = _locking(data["locking_mode"])
+        mode = own_mode(mode, data.get("other_config", {}))
+        if mode == "network_default":  # put aside unresolved; a network's default of "disabled" is never put aside
+            mode = "unlocked"
         keys = data["extra_private_keys"]
         final = xenstore.read("/vm/{}/final-uuid".format(call.vm)) or call.vm
         mac = parse_mac(data["mac"])

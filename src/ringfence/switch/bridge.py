@@ -29,13 +29,13 @@ class BridgeLock:
     def acquire(self, timeout: float = 15.0) -> bool:
         """True when nobody else wrote in between. Raises Unreachable when another holds it for too long."""
         self._file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        deadline = time.time() + timeout
+        deadline = time.monotonic() + timeout
         while True:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             except OSError:
-                if time.time() > deadline:
+                if time.monotonic() > deadline:
                     os.close(self._file)
                     raise Unreachable("another writer holds the bridge", self._path, "wait, or end that process") from None
                 time.sleep(0.01)

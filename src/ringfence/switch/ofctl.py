@@ -3,7 +3,7 @@
 import os
 import re
 import tempfile
-from typing import Dict, Iterable, List, Tuple
+from typing import Dict, Iterable, List, Set, Tuple
 
 from ..flows.flow import Flow
 from ..flows.pipeline import COOKIE_MASK, MARK
@@ -11,6 +11,7 @@ from .command import run
 
 _COOKIE = re.compile(r"cookie=0x([0-9a-f]+)")
 _PORT = re.compile(r"^ (\d+)\(([^)]+)\):", re.MULTILINE)
+_CONFIG = re.compile(r"^ [^ (]+\(([^)]+)\):[^\n]*\n +config: +([^\n]*)", re.MULTILINE)
 _COUNT = re.compile(r"flow_count=(\d+)")
 OURS = "cookie={:#x}/{:#x}".format(MARK << 48, COOKIE_MASK)
 OPENFLOW = ["ovs-ofctl", "-O", "OpenFlow14", "--timeout=30"]
@@ -46,12 +47,12 @@ def differences(bridge: str, wanted: Iterable[Flow]) -> Tuple[List[str], List[st
             head, actions = line[1:].strip().split(" actions=", 1)
             add.append("{},actions={}".format(",".join(head.replace(",", " ").split()), actions))
         elif line.startswith("-"):
-            remove.append(_key(line[1:]))
-    changed = {_key(line.replace(",actions=", " actions=")) for line in add}
+            remove.append(key_of(line[1:]))
+    changed = {key_of(line.replace(",actions=", " actions=")) for line in add}
     return [key for key in remove if key not in changed], add
 
 
-def _key(line: str) -> str:
+def key_of(line: str) -> str:
     """Table, priority and match of a line of diff-flows or dump-flows."""
     head = line.split(" actions=")[0].split(" send_flow_rem")[0]
     words = [w for part in head.split() for w in part.split(",") if w]
@@ -79,6 +80,12 @@ def cookie_of(line: str) -> int:
 def set_flooding(bridge: str, port: str, flood: bool) -> None:
     """Whether NORMAL floods out of a port; lost when the switch restarts. Only OpenFlow 1.0 has this setting."""
     run(["ovs-ofctl", "-O", "OpenFlow10", "--timeout=30", "mod-port", bridge, port, "flood" if flood else "no-flood"])
+
+
+def no_flood(bridge: str) -> Set[str]:
+    """Names of the ports that NORMAL does not flood out of."""
+    text = run(["ovs-ofctl", "-O", "OpenFlow10", "--timeout=30", "show", bridge])
+    return {m.group(1) for m in _CONFIG.finditer(text) if "NO_FLOOD" in m.group(2)}
 
 
 def port_numbers(bridge: str) -> Dict[str, int]:

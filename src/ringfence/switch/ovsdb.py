@@ -107,12 +107,12 @@ def read_once(timeout: float = 5.0) -> OvsdbView:
     """One look, from a connection of its own. Raises Unreachable."""
     idl = _connect()
     try:
-        deadline = time.time() + timeout
+        deadline = time.monotonic() + timeout
         while not idl.has_ever_connected():
             idl.run()
             if idl.has_ever_connected():
                 break
-            left = deadline - time.time()
+            left = deadline - time.monotonic()
             if left <= 0:
                 raise Unreachable("OVSDB does not answer", paths.OVS_RUN + "/db.sock", "is openvswitch running?")
             poller = Poller()

@@ -2,109 +2,146 @@
 
 import logging
 import subprocess
-import threading
 import time
-from typing import Dict, List, Optional, Tuple
+from typing import Callable, Dict, Optional, Tuple
 
-from ..errors import RingfenceError
-from .rows import KEY, Tables
+from ..errors import BadRecord, RingfenceError
+from ..records import parse_pool, parse_record
+from .alert import Alerts
+from .limit import Backoff
+from .rows import KEY, Row, Rows
 from .session import Session
-from .store import MIRROR, mirror_key, write_key
+from .store import MIRROR, mirror_key, write_key, write_line
 
 log = logging.getLogger("ringfence")
-AGAIN_S = 10.0
-"""A key that a guest keeps rewriting is put back at most this often, and logged as often."""
+SETTLE_S = 2.0
+"""``xe … xenstore-data:k=v`` is a removal and an addition: a key is gone only when it is still gone after this."""
+FIRST_S, LONGEST_S = 10.0, 300.0
+"""A key that a guest keeps rewriting is put back and logged at most this often, ever more seldom."""
+MOST_KEYS = 32
+"""Of one VM that are looked at: seven VIFs have seven, a guest can make thousands."""
+SHOWN = 200
+"""Characters of a foreign value in a log line."""
+
+_Key = Tuple[str, str]
 
 
-class Mirror(threading.Thread):
-    """Writes in a thread of its own: XAPI may wait for a plug, and a plug waits for the agent."""
+class Mirror:
+    """Looks after the vm-data of one VM at a time; called by one thread."""
 
-    def __init__(self, session: Session, host: str) -> None:
-        super().__init__(name="mirror", daemon=True)
+    def __init__(self, session: Session, alerts: Alerts, propose: Callable[[str, str], None]) -> None:
+        """``propose`` is given a VIF's uuid and the last value that its mirror was given by somebody else."""
         self.session = session
-        self.host = host
+        self.alerts = alerts
         self.tampered: Dict[str, int] = {}
-        """How often, by VM uuid and key."""
-        self._tables: Optional[Tables] = None
-        self._wake = threading.Condition()
-        self._stopping = False
-        self._last: Dict[Tuple[str, str], Tuple[float, Optional[str]]] = {}
+        """How often, by VIF name."""
+        self._propose = propose
+        self._same: Dict[_Key, Optional[str]] = {}
+        """By VM and key: what mirror and anchor both said last."""
+        self._gone: Dict[_Key, float] = {}
+        self._written: Dict[str, Row] = {}
+        """By VM: the row as it was when we last wrote; it says nothing about what came of that."""
+        self._again = Backoff(FIRST_S, LONGEST_S)
 
-    def offer(self, tables: Tables) -> None:
-        with self._wake:
-            self._tables = tables
-            self._wake.notify()
+    def forget(self, vm: str) -> None:
+        """The VM is gone, or another host's."""
+        self._written.pop(vm, None)
+        for table in (self._same, self._gone):
+            for key in [k for k in table if k[0] == vm]:
+                del table[key]
 
-    def stop(self) -> None:
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
-        self.session.abort()
+    def look(self, vm: str, row: Row, rows: Rows) -> float:
+        """Bring the mirrors of a VM (reference, row) right; seconds until it must be looked at again, 0 for no need."""
+        if self._written.get(vm) is row:
+            return 0.0  # the event about what we wrote is still under way
+        anchors = {mirror_key(vif["device"]): (ref, vif) for ref, vif in rows.vifs_of(vm)}
+        have = {key: value for key, value in row["xenstore_data"].items() if key.startswith(MIRROR)}
+        later = 0.0
+        for key in sorted(set(anchors) | set(have), key=lambda k: (k not in anchors, len(k), k))[:MOST_KEYS]:
+            ref, vif = anchors.get(key, ("", {}))
+            want = vif["other_config"].get(KEY) if vif else None
+            wait = self._one(vm, row, rows, key, have.get(key), want, ref, vif)
+            later = min(later, wait) if later and wait else later or wait
+        return later
 
-    def run(self) -> None:
-        while True:
-            with self._wake:
-                if self._tables is None and not self._stopping:
-                    self._wake.wait(1.0)
-                tables, self._tables = self._tables, None
-                if self._stopping:
-                    return
-            if tables is None:
-                continue
-            later = False
-            for ref, row, key, want in self._work(tables):
-                later = not self._put(ref, row, key, want) or later
-            if later:
-                time.sleep(0.5)
-                with self._wake:
-                    self._tables = self._tables or tables
-
-    def _work(self, tables: Tables) -> List[Tuple[str, Dict, str, Optional[str]]]:
-        wanted: Dict[str, Dict[str, str]] = {}
-        for vif in tables["vif"].values():
-            if KEY in vif["other_config"]:
-                wanted.setdefault(vif["VM"], {})[mirror_key(vif["device"])] = vif["other_config"][KEY]
-        work: List[Tuple[str, Dict, str, Optional[str]]] = []
-        master = {row["master"] for row in tables["pool"].values()}
-        for ref, row in tables["vm"].items():
-            if row["is_a_template"] or row["is_a_snapshot"] or row["is_control_domain"]:
-                continue
-            host = tables["host"].get(row["resident_on"])
-            mine = host["uuid"] == self.host if host else any(tables["host"].get(m, {}).get("uuid") == self.host for m in master)
-            have = {k: v for k, v in row["xenstore_data"].items() if k.startswith(MIRROR)}
-            if not mine:
-                continue
-            for key in sorted(set(have) | set(wanted.get(ref, {}))):
-                want = wanted.get(ref, {}).get(key)
-                if have.get(key) != want:
-                    work.append((ref, row, key, want))
-                elif (ref, key) not in self._last or self._last[(ref, key)][1] != want:
-                    self._last[(ref, key)] = (0.0, want)
-        return work
-
-    def _put(self, ref: str, row: Dict, key: str, want: Optional[str]) -> bool:
-        """False where it must be tried again: the VM is busy, or it was put back a moment ago."""
-        when, written = self._last.get((ref, key), (0.0, "" if want is None else None))
-        if row["current_operations"] or (written == want and time.time() - when < AGAIN_S):
-            return False
-        if written == want:
-            self.tampered[row["uuid"]] = self.tampered.get(row["uuid"], 0) + 1
-            log.warning("vm=%s event=tampered key=%s: the mirror is put back; the policy did not change", row["uuid"], key)
+    def _one(self, vm: str, row: Row, rows: Rows, key: str, have: Optional[str], want: Optional[str], ref: str, vif: Row) -> float:
+        name = (vm, key)
+        if have == want:
+            self._same[name] = want
+            self._gone.pop(name, None)
+            return 0.0
+        foreign = have != self._same[name] if name in self._same else have is not None
+        if have is None and foreign:
+            since = self._gone.setdefault(name, time.monotonic())
+            left = since + SETTLE_S - time.monotonic()
+            if left > 0:
+                return left
+        self._gone.pop(name, None)
+        if foreign:
+            anchor_stands = name not in self._same or self._same[name] == want
+            if have is not None and ref and anchor_stands and self._adopts(rows, have):
+                return self._adopt(name, ref, vif, have)
+            wait = self._again.due(name)
+            if wait:
+                return wait
+            self._again.done(name)
+            self._report(row, key, have, vif)
         try:
-            write_key(self.session, "VM", ref, "xenstore_data", key, want)
-            self._live(row, key, want)
+            write_key(self.session, "VM", vm, "xenstore_data", key, want)
+            _live(row, key, want)
         except RingfenceError as error:
-            log.warning("vm=%s event=mirror-failed key=%s reason=%s", row["uuid"], key, error)
-        self._last[(ref, key)] = (time.time(), want)
-        return True
+            log.warning("vm=%s event=mirror-failed key=%s reason=%s", row["uuid"], _shown(key), error)
+            return FIRST_S
+        self._same[name] = want
+        self._written[vm] = row
+        return 0.0
+
+    def _report(self, row: Row, key: str, have: Optional[str], vif: Row) -> None:
+        """Which VIF, and what was tried; never a guess at who."""
+        label = "{}/{}".format(row["name_label"], vif["device"] if vif else _shown(key[len(MIRROR) :]))
+        tried = "removed" if have is None else _shown(have)
+        if label in self.tampered or len(self.tampered) < Backoff.LIMIT:
+            self.tampered[label] = self.tampered.get(label, 0) + 1
+        if vif and have is not None:
+            self._propose(vif["uuid"], have)
+        log.warning("vif=%s vm=%s event=tampered value=%s: the mirror is put back, the policy did not change", label, row["uuid"], tried)
+        body = "{} differs from the record of {}: {}. The record holds, and the mirror was put back. If it is wanted: ringfence adopt {}"
+        self.alerts.send("RINGFENCE_TAMPERED", "VM", row["uuid"], body.format(_shown(key), label, tried, row["name_label"]))
 
     @staticmethod
-    def _live(row: Dict, key: str, want: Optional[str]) -> None:
-        if row["power_state"] != "Running" or int(row["domid"]) <= 0:
-            return
-        path = "/local/domain/{}/{}".format(row["domid"], key)
-        words = ["xenstore-rm", path] if want is None else ["xenstore-write", path, want]
+    def _adopts(rows: Rows, have: str) -> bool:
+        """Whether the pool takes vm-data for the policy (``vm-data=adopt``), and this value is a record at all."""
         try:
-            subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=5)
-        except (OSError, subprocess.TimeoutExpired) as error:
-            log.warning("vm=%s event=xenstore-failed path=%s reason=%s", row["uuid"], path, error)
+            parse_record(have)
+            return any(parse_pool(pool["other_config"].get(KEY, "")).vm_data == "adopt" for _, pool in rows.all("pool"))
+        except BadRecord:
+            return False
+
+    def _adopt(self, name: _Key, ref: str, vif: Row, have: str) -> float:
+        record = parse_record(have)
+        line = str(record if record.mac else record._replace(mac=vif["MAC"].lower()))
+        try:
+            write_line(self.session, "VIF", ref, line)
+        except RingfenceError as error:
+            log.warning("vif=%s event=adopt-failed reason=%s", vif["uuid"], error)
+            return FIRST_S
+        log.info("vif=%s event=adopted line=%s", vif["uuid"], _shown(line))
+        self._same[name] = have  # the anchor's event comes; then the mirror follows its canonical form
+        return 0.0
+
+
+def _shown(text: str) -> str:
+    """A guest's text for a log line: bounded, on one line."""
+    return repr(text if len(text) <= SHOWN else "{}… ({} characters)".format(text[:SHOWN], len(text)))
+
+
+def _live(row: Row, key: str, want: Optional[str]) -> None:
+    """The copy in xenstore; ``VM.set_xenstore_data`` would wait behind a plug, and a plug for us."""
+    if row["power_state"] != "Running" or int(row["domid"]) <= 0:
+        return
+    path = "/local/domain/{}/{}".format(row["domid"], key)
+    words = ["xenstore-rm", path] if want is None else ["xenstore-write", path, want]
+    try:
+        subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=5)
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        log.warning("vm=%s event=xenstore-failed path=%s reason=%s", row["uuid"], _shown(path), error)

@@ -1,41 +1,156 @@
-"""XAPI's records of five classes, read as facts."""
+"""XAPI's records of five classes as events bring them, and the facts that they amount to."""
 
-from typing import Any, Dict
+import threading
+from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from ..picture import Facts, NetworkFacts, VifFacts
 from ..records import XapiFields
 
 CLASSES = ("pool", "host", "network", "vm", "vif")
 KEY = "ringfence"
+SAVED_MODE = "ringfence-locking-mode"
+"""VIF.other_config: the locking mode that the VIF had before ``no-agent=closed`` made it ``disabled``."""
 NULL = "OpaqueRef:NULL"
-Tables = Dict[str, Dict[str, Dict[str, Any]]]
-"""Snapshots by reference, by class (in lower case)."""
+Row = Dict[str, Any]
+Tables = Dict[str, Dict[str, Row]]
+"""Snapshots by reference, by class (in lower case). A row is replaced, never changed."""
+Touched = Set[Tuple[str, str]]
+"""Class and reference."""
 
 MIGRATIONS = frozenset({"pool_migrate", "migrate_send"})
 
 
-def facts_of(tables: Tables) -> Facts:
-    """Facts of a whole database; VIFs of templates, snapshots and control domains are left out."""
-    hosts = {row["uuid"]: row["name_label"] for row in tables["host"].values()}
-    networks = {}
-    for row in tables["network"].values():
-        networks[row["uuid"]] = NetworkFacts(row["uuid"], row["name_label"], row["bridge"], row["other_config"].get(KEY))
-    vifs = {}
-    for row in tables["vif"].values():
-        vm, network = tables["vm"].get(row["VM"]), tables["network"].get(row["network"])
-        if vm is None or network is None or vm["is_a_template"] or vm["is_a_snapshot"] or vm["is_control_domain"]:
-            continue
-        vifs[row["uuid"]] = _vif(row, vm, network, tables["host"].get(vm["resident_on"]))
-    pool_line = None
-    for row in tables["pool"].values():
-        pool_line = row["other_config"].get(KEY)
-    return Facts(vifs, networks, hosts, pool_line)
+class Rows:
+    """Thread-safe. An event costs what it changes: ``facts`` is the same object while no fact has changed."""
+
+    def __init__(self) -> None:
+        self.tables: Tables = {name: {} for name in CLASSES}
+        self.facts = Facts()
+        self.lock = threading.RLock()
+        self._uuids: Dict[str, str] = {}
+        """uuid of a VIF that is among the facts, by reference."""
+        self._vifs_of: Dict[str, Set[str]] = {}
+        """References of VIFs by reference of their VM, and of their network."""
+
+    def take(self, events: Iterable[Dict[str, Any]]) -> Touched:
+        """Take events in, as ``event.from`` gives them. Raises KeyError or TypeError for what is no event."""
+        touched: Touched = set()
+        with self.lock:
+            for event in events:
+                rows = self.tables.get(event["class"].lower())
+                if rows is None:
+                    continue
+                key = (event["class"].lower(), event["ref"])
+                touched.add(key)
+                if key[0] == "vif":
+                    self._unlink(key[1])
+                if event["operation"] == "del":
+                    rows.pop(key[1], None)
+                else:
+                    rows[key[1]] = event["snapshot"]
+                    if key[0] == "vif":
+                        for owner in (event["snapshot"]["VM"], event["snapshot"]["network"]):
+                            self._vifs_of.setdefault(owner, set()).add(key[1])
+            self._count(touched)
+        return touched
+
+    def _unlink(self, ref: str) -> None:
+        row = self.tables["vif"].get(ref)
+        if row is not None:
+            for owner in (row["VM"], row["network"]):
+                self._vifs_of.get(owner, set()).discard(ref)
+
+    def _count(self, touched: Touched) -> None:
+        """Bring the facts up to date."""
+        tables, facts = self.tables, self.facts
+        hosts = {row["uuid"]: row["name_label"] for row in tables["host"].values()}
+        stale: Iterable[str] = set()
+        if set(hosts) != set(facts.hosts):
+            stale = list(tables["vif"])
+        else:
+            stale = {ref for kind, ref in touched if kind == "vif"}
+            for kind, ref in touched:
+                if kind in ("vm", "network"):
+                    stale |= self._vifs_of.get(ref, set())
+        changed: Dict[str, Optional[VifFacts]] = {}
+        for ref in stale:
+            known = self._uuids.get(ref, "")
+            vif = self._vif(ref)
+            if known and (vif is None or vif.uuid != known):
+                changed[known] = None
+                del self._uuids[ref]
+            if vif is not None:
+                self._uuids[ref] = vif.uuid
+                if facts.vifs.get(vif.uuid) != vif:
+                    changed[vif.uuid] = vif
+        if changed:
+            vifs = dict(facts.vifs)
+            for uuid, found in changed.items():
+                if found is None:
+                    vifs.pop(uuid, None)
+                else:
+                    vifs[uuid] = found
+            facts = facts._replace(vifs=vifs)
+        if any(kind == "network" for kind, _ in touched):
+            facts = facts._replace(networks={row["uuid"]: _network(row) for row in tables["network"].values()})
+        line = None
+        for row in tables["pool"].values():
+            line = row["other_config"].get(KEY)
+        facts = facts._replace(hosts=hosts, pool_line=line)
+        if facts != self.facts:
+            self.facts = facts
+
+    def _vif(self, ref: str) -> Optional[VifFacts]:
+        """None for what is no VIF of a VM proper: VIFs of templates, snapshots and control domains are left out."""
+        row = self.tables["vif"].get(ref)
+        if row is None:
+            return None
+        vm, network = self.tables["vm"].get(row["VM"]), self.tables["network"].get(row["network"])
+        if vm is None or network is None or not is_guest(vm):
+            return None
+        return _vif(row, vm, network, self.tables["host"].get(vm["resident_on"]))
+
+    def vifs_of(self, vm: str) -> List[Tuple[str, Row]]:
+        """References and rows of the VIFs of a VM (by reference)."""
+        with self.lock:
+            return [(ref, self.tables["vif"][ref]) for ref in sorted(self._vifs_of.get(vm, ()))]
+
+    def get(self, kind: str, ref: str) -> Optional[Row]:
+        return self.tables[kind].get(ref)
+
+    def all(self, kind: str) -> List[Tuple[str, Row]]:
+        with self.lock:
+            return list(self.tables[kind].items())
 
 
-def _vif(row: Dict[str, Any], vm: Dict[str, Any], network: Dict[str, Any], host: Any) -> VifFacts:
-    mode = row["locking_mode"]
+def is_guest(vm: Row) -> bool:
+    return not (vm["is_a_template"] or vm["is_a_snapshot"] or vm["is_control_domain"])
+
+
+def rows_of(tables: Tables) -> Rows:
+    """A whole database, as ``get_all_records`` gives it."""
+    rows = Rows()
+    rows.take({"class": kind, "operation": "add", "ref": r, "snapshot": s} for kind in CLASSES for r, s in tables[kind].items())
+    return rows
+
+
+def _network(row: Row) -> NetworkFacts:
+    return NetworkFacts(row["uuid"], row["name_label"], row["bridge"], row["other_config"].get(KEY))
+
+
+def own_mode(mode: str, other_config: Dict[str, str]) -> str:
+    """A VIF's locking mode as it is meant: what ``no-agent=closed`` put aside counts, not what it put there."""
+    return other_config.get(SAVED_MODE, mode) if mode.lower() == "disabled" else mode
+
+
+def xapi_fields(row: Row, network: Row) -> XapiFields:
+    mode = own_mode(row["locking_mode"], row["other_config"])
     if mode == "network_default":
         mode = network["default_locking_mode"]
+    return XapiFields(mode, tuple(row["ipv4_allowed"]), tuple(row["ipv6_allowed"]))
+
+
+def _vif(row: Row, vm: Row, network: Row, host: Optional[Row]) -> VifFacts:
     return VifFacts(
         row["uuid"],
         vm["uuid"],
@@ -44,7 +159,7 @@ def _vif(row: Dict[str, Any], vm: Dict[str, Any], network: Dict[str, Any], host:
         row["MAC"].lower(),
         network["uuid"],
         row["other_config"].get(KEY),
-        XapiFields(mode, tuple(row["ipv4_allowed"]), tuple(row["ipv6_allowed"])),
+        xapi_fields(row, network),
         host["uuid"] if host and vm["power_state"] in ("Running", "Paused") else "",
         bool(MIGRATIONS & set(vm["current_operations"].values())),
     )

@@ -60,8 +60,16 @@ class Session:
         return http.client.HTTPSConnection(self._host, timeout=self._timeout, context=ssl.create_default_context())
 
     def login(self, user: str = "root", password: str = "") -> None:
-        """Log in; root needs no password on dom0's own socket."""
-        self.ref = self._post("session.login_with_password", [user, password, __version__, "ringfence"])
+        """Log in; root needs no password on dom0's own socket. A member of a pool names its master, which is asked then."""
+        words = [user, password, __version__, "ringfence"]
+        try:
+            self.ref = self._post("session.login_with_password", words)
+        except XapiFailure as failure:
+            if failure.code != "HOST_IS_SLAVE" or not failure.details or not self._host:
+                raise
+            self._drop()
+            self._host = failure.details[0]
+            self.ref = self._post("session.login_with_password", words)
 
     def call(self, method: str, *params: Any) -> Any:
         """``CLASS.message`` with the session in front. Logs in first where there is no session yet."""

@@ -1,0 +1,182 @@
+"""What the agent's socket is asked: by the hook, by the command line."""
+
+import time
+from typing import TYPE_CHECKING, Any, Callable, Dict, List
+
+from ..errors import RingfenceError
+from ..flows import FlowSet
+from ..flows.pipeline import KIND_DROP, KIND_LOCAL, read_cookie
+from ..picture import Facts
+from ..switch import ofctl, port
+from ..switch.ovsdb import read_once
+from . import audit
+from .compose import compose
+from .plan import lay_out
+
+if TYPE_CHECKING:
+    from .agent import Agent
+
+LONGEST_WAIT_S = 30.0
+
+
+class Requests:
+    """``answer`` is called by many threads; whatever touches the agent's state holds its lock."""
+
+    def __init__(self, agent: "Agent") -> None:
+        self.agent = agent
+        self._known: Dict[str, Callable[[Dict[str, Any]], Dict[str, Any]]] = {
+            "describe": self._describe,
+            "commit": self._commit,
+            "unplug": self._unplug,
+            "wait": self._wait,
+            "status": self._status,
+            "flows": self._flows,
+            "audit": self._audit,
+            "proposal": self._proposal,
+        }
+
+    def answer(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """Raises ValueError, KeyError or TypeError for a request that cannot be read."""
+        handler = self._known.get(str(request.get("op")))
+        if handler is None:
+            raise ValueError("no such operation: {}".format(request.get("op")))
+        try:
+            return handler(request)
+        except RingfenceError as error:
+            return {"error": str(error)}
+
+    # The hook.
+
+    def _describe(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """What the hook must know before it touches the port."""
+        agent = self.agent
+        with agent.lock:
+            agent.learn(request["plug"])
+            known = agent.xapi.facts if agent.xapi.facts is not None else agent.state.facts
+            if known is None:
+                return {"known": False}
+            facts = compose(known, agent.xapi.in_sync, agent.state)
+            return dict(agent.reconciler.describe(facts, request["plug"]["vif"]), known=True)
+
+    def _commit(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        agent, plug = self.agent, request["plug"]
+        with agent.lock:
+            view = agent.ovsdb.view
+            found = view.find(plug["interface"]) if view else None
+            if found is None or found[1].ofport != request["ofport"] or found[1].external_ids != plug["external_ids"]:
+                view = read_once()
+            plug["ready"] = True
+            plug["fresh"] = agent.state.plugs.get(plug["interface"], {}).get("fresh", False)
+            agent.state.plugs[plug["interface"]] = plug
+            agent.links.pop(plug["interface"], None)
+            outcome = agent.reconcile(view)
+            agent.save()
+            picture = agent.reconciler.picture
+            if picture is None or plug["vif"] not in picture.facts.vifs:
+                return {"closed": "the agent does not know the pool yet"}
+            bridge = view.find(plug["interface"]) if view else None
+            failed = outcome.failed.get(bridge[0].name) if bridge else "the port is on no bridge"
+            return {"closed": failed or outcome.closed.get(plug["interface"])}
+
+    def _unplug(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        agent = self.agent
+        with agent.lock:
+            agent.state.plugs.pop(request["interface"], None)
+            agent.links.pop(request["interface"], None)
+            port.remove(request["interface"])
+            agent.reconcile(read_once())
+            agent.save()
+        return {}
+
+    # The command line.
+
+    def _wait(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """Until the line of a VIF or network is the given one in the facts enforced; None once it is gone for good."""
+        agent = self.agent
+        deadline = time.monotonic() + min(float(request.get("timeout", 5)), LONGEST_WAIT_S)
+        while True:
+            with agent.lock:
+                picture = agent.reconciler.picture
+                facts = Facts() if picture is None else picture.facts
+                rows: Any = facts.vifs if request["kind"] == "VIF" else facts.networks
+                row = rows.get(request["uuid"])
+                if row is not None and row.line == request["line"] and not agent.dirty.is_set():
+                    return {"in_force": True}
+            if time.monotonic() > deadline:
+                return {"in_force": False}
+            time.sleep(0.01)
+
+    def _status(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        agent = self.agent
+        with agent.lock:
+            if request.get("look"):
+                agent.look_at_switch_now()
+            picture = agent.reconciler.picture
+            names = {} if picture is None else {v.uuid: v.name for v in picture.facts.vifs.values()}
+            closed = {}
+            for interface, reason in agent.outcome.closed.items():
+                plug = agent.state.plugs.get(interface, {})
+                closed[names.get(plug.get("vif", interface), names.get(interface, interface))] = reason
+            settled = agent.settled
+            return {
+                "in_sync": agent.xapi.in_sync and settled,
+                "settled": settled,
+                "token": agent.token,
+                "rounds": agent.rounds,
+                "host": agent.state.host,
+                "plugged": len(agent.state.plugs),
+                "flows": {n: len(w.installed) for n, w in agent.reconciler.writers.items() if w.installed is not None},
+                "closed": closed,
+                "failed": agent.outcome.failed,
+                "problems": [] if picture is None else picture.problems,
+                "tampered": dict(agent.upkeep.mirror.tampered),
+                "hosts_without_agent": sorted(agent.upkeep.missing.values()),
+            }
+
+    def _flows(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """Flows that are there because a VIF is plugged here, and flows that nothing accounts for."""
+        agent = self.agent
+        with agent.lock:
+            counted, ours = 0, 0
+            lost: List[str] = []
+            view = read_once()
+            for name, bridge in view.bridges.items():
+                writer = agent.reconciler.writers.get(name)
+                numbers = agent.state.numbers.get(name, {}).get("vif", {})
+                number = numbers.get(request.get("vif", ""))
+                wanted = {flow.cookie for flow in (writer.installed if writer else None) or ()}
+                for line in ofctl.dump(name):
+                    known = read_cookie(ofctl.cookie_of(line))
+                    if known is None:
+                        continue
+                    ours += 1
+                    if known.number == number and (known.kind == KIND_LOCAL or known.kind >= KIND_DROP):
+                        counted += 1
+                    if ofctl.cookie_of(line) not in wanted:
+                        lost.append(line)
+                lost += audit.stock_orphans(bridge)
+            return {"count": counted, "ours": ours, "orphans": lost}
+
+    def _audit(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """What is not as it should be on this host; with ``repair`` it is brought right, and what was found is told."""
+        agent = self.agent
+        with agent.lock:
+            view = read_once()
+            if agent.reconciler.picture is None:
+                return {"error": "the agent does not know the pool yet"}
+            layouts = lay_out(agent.reconciler.picture, view)
+            found = []
+            for name, bridge in view.bridges.items():
+                writer = agent.reconciler.writers.get(name)
+                wanted = writer.installed if writer and writer.installed is not None else FlowSet()
+                found += audit.compare(bridge, wanted, layouts[name].fenced)
+            if request.get("repair"):
+                for name, bridge in view.bridges.items():
+                    audit.sweep(bridge)
+                    if name in agent.reconciler.writers:
+                        agent.reconciler.writers[name].forget()
+                agent.reconcile(view)
+            return {"findings": [list(finding) for finding in found]}
+
+    def _proposal(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        return {"line": self.agent.proposals.get(str(request["vif"]))}

@@ -1,0 +1,23 @@
+"""ringfence audit: what is in this host's switch against what should be."""
+
+from typing import Any
+
+from ..agent.socket import ask
+from . import show
+
+HELP = "compare the switch of this host with the policy, and repair it"
+WAIT_S = 30.0
+
+
+def define(parser: Any) -> None:
+    parser.add_argument("--repair", action="store_true", help="bring right what is wrong; flows of others stay")
+
+
+def run(options: Any) -> int:
+    """0 where nothing is wrong (any more), 1 where something is."""
+    request = {"op": "audit", "repair": options.repair}
+    found = ask(request, WAIT_S)["findings"]
+    show.rows(options.output, ["bridge", "kind", "what"], [dict(zip(("bridge", "kind", "what"), row)) for row in found])
+    if options.repair and found:
+        found = ask(dict(request, repair=False), WAIT_S)["findings"]
+    return 1 if found else 0

@@ -1,0 +1,51 @@
+"""How often something may happen at most: for what a guest can cause without end."""
+
+import time
+from typing import Dict, Hashable, Tuple
+
+
+class Backoff:
+    """By key: once, then again after a pause that doubles as long as it goes on, from ``first`` to ``longest`` seconds."""
+
+    LIMIT = 4096
+
+    def __init__(self, first: float, longest: float) -> None:
+        self._first = first
+        self._longest = longest
+        self._known: Dict[Hashable, Tuple[float, float]] = {}
+        """When it was last done, and the pause after it."""
+
+    def due(self, key: Hashable) -> float:
+        """Seconds until it may happen; 0 is now."""
+        when, pause = self._known.get(key, (0.0, 0.0))
+        return max(0.0, when + pause - time.monotonic())
+
+    def done(self, key: Hashable) -> None:
+        """It happens now."""
+        now = time.monotonic()
+        when, pause = self._known.get(key, (0.0, 0.0))
+        again = pause and now - when < 3 * pause
+        self._known[key] = (now, min(pause * 2, self._longest) if again else self._first)
+        if len(self._known) > self.LIMIT:
+            quiet = [k for k, (at, length) in self._known.items() if now - at > 3 * length]
+            for old in quiet or [min(self._known, key=lambda k: self._known[k][0])]:
+                del self._known[old]
+
+
+class Budget:
+    """So many a minute, whatever they are about."""
+
+    def __init__(self, per_minute: int) -> None:
+        self._rate = per_minute / 60.0
+        self._most = float(per_minute)
+        self._left = self._most
+        self._when = time.monotonic()
+
+    def take(self) -> bool:
+        now = time.monotonic()
+        self._left = min(self._most, self._left + (now - self._when) * self._rate)
+        self._when = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
