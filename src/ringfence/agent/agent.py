@@ -238,15 +238,6 @@ class Agent:
         latest = self.xapi.token
         return latest if self._covered is self.xapi.facts and not self.dirty.is_set() else self._token
 
-    def learn(self, plug: Dict[str, Any]) -> None:
-        """What a hook says of a VIF before it is on its bridge; newer than XAPI's facts where it differs from the last."""
-        earlier = [p for p in self.state.plugs.values() if p["vif"] == plug["vif"]]
-        last = self.state.lines.get(plug["vif"], "never")
-        plug["fresh"] = plug["line"] != last or any(p.get("fresh") and p["line"] == plug["line"] for p in earlier)
-        plug["ready"] = False
-        self.state.lines[plug["vif"]] = plug["line"]
-        self.state.plugs[plug["interface"]] = plug
-
     def _sweep(self) -> None:
         """At the start and now and then: what the stock script left behind."""
         view = self.ovsdb.view

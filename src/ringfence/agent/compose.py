@@ -25,6 +25,23 @@ def plugged_facts(plug: Dict[str, Any]) -> VifFacts:
     )
 
 
+def learn(plug: Dict[str, Any], state: State, known: Optional[Facts]) -> None:
+    """What a hook says of a VIF before it is on its bridge.
+
+    It is newer than the facts where it differs from what the last hook was told (a guest's own reboot brings an old
+    record), and as long as the facts say what they say now: ``fresh`` and ``against``.
+    """
+    row = known.vifs.get(plug["vif"]) if known is not None else None
+    plug["fresh"] = plug["line"] != state.lines.get(plug["vif"], "never")
+    plug["against"] = [row.line] if row is not None else []
+    for earlier in state.plugs.values():  # the same word again, for a second port or a new mode: as new as it was
+        if not plug["fresh"] and earlier["vif"] == plug["vif"] and earlier.get("fresh") and earlier["line"] == plug["line"]:
+            plug["fresh"], plug["against"] = True, earlier["against"]
+    plug["ready"] = False
+    state.lines[plug["vif"]] = plug["line"]
+    state.plugs[plug["interface"]] = plug
+
+
 def compose(base: Optional[Facts], in_sync: bool, state: State) -> Facts:
     """``base`` with this host's own residence left out, and the VIFs that only a hook has told of."""
     facts = base or Facts()
@@ -34,7 +51,7 @@ def compose(base: Optional[Facts], in_sync: bool, state: State) -> Facts:
         told = plugged_facts(plug)
         if known is None:
             vifs[told.uuid] = told
-        elif not in_sync and plug.get("fresh"):
+        elif not in_sync and plug.get("fresh") and plug.get("against", [None]) == [known.line]:
             vifs[told.uuid] = known._replace(line=told.line, xapi=told.xapi, mac=told.mac, network=told.network)
     return facts._replace(vifs=vifs)
 

@@ -10,7 +10,7 @@ from ..picture import Facts
 from ..switch import ofctl, port
 from ..switch.ovsdb import read_once
 from . import audit
-from .compose import compose
+from .compose import compose, learn
 from .plan import lay_out
 
 if TYPE_CHECKING:
@@ -51,8 +51,8 @@ class Requests:
         """What the hook must know before it touches the port."""
         agent = self.agent
         with agent.lock:
-            agent.learn(request["plug"])
             known = agent.xapi.facts if agent.xapi.facts is not None else agent.state.facts
+            learn(request["plug"], agent.state, known)
             if known is None:
                 return {"known": False}
             facts = compose(known, agent.xapi.in_sync, agent.state)
@@ -66,7 +66,8 @@ class Requests:
             if found is None or found[1].ofport != request["ofport"] or found[1].external_ids != plug["external_ids"]:
                 view = read_once()
             plug["ready"] = True
-            plug["fresh"] = agent.state.plugs.get(plug["interface"], {}).get("fresh", False)
+            told = agent.state.plugs.get(plug["interface"], {})
+            plug.update((word, told[word]) for word in ("fresh", "against") if word in told)
             agent.state.plugs[plug["interface"]] = plug
             agent.links.pop(plug["interface"], None)
             outcome = agent.reconcile(view)

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Optional
 
-from ..agent.compose import compose
+from ..agent.compose import compose, learn
 from ..agent.reconcile import Reconciler
 from ..agent.state import State
 from ..switch.ovsdb import read_once
@@ -14,20 +14,16 @@ class Alone:
     def __init__(self) -> None:
         self.state = State.load()
 
-    def _learn(self, plug: Dict[str, Any]) -> None:
-        plug["fresh"] = plug["line"] != self.state.lines.get(plug["vif"], "never")
-        plug["ready"] = True
-        self.state.plugs[plug["interface"]] = plug
-
     def describe(self, plug: Dict[str, Any]) -> Dict[str, Any]:
-        self._learn(plug)
+        learn(plug, self.state, self.state.facts)
         facts = compose(self.state.facts, False, self.state)
         return Reconciler(self.state).describe(facts, plug["vif"])
 
     def commit(self, plug: Dict[str, Any]) -> Dict[str, Any]:
-        self._learn(plug)
+        if plug["interface"] not in self.state.plugs or "against" not in plug:
+            learn(plug, self.state, self.state.facts)
+        plug["ready"] = True
         closed = self._apply(plug["interface"])
-        self.state.lines[plug["vif"]] = plug["line"]
         self.state.save()
         return {"closed": closed}
 

@@ -20,12 +20,16 @@ class Presence:
         self.host = host
         self.interval = interval
         self._next = 0.0
+        self._rows: Optional[Rows] = None
         self._count = 0
         self._seen: Dict[str, Tuple[Optional[str], float]] = {}
         """By host uuid: its last sign, and when it changed."""
 
     def look(self, rows: Rows) -> None:
         now = time.monotonic()
+        if rows is not self._rows:  # events were away, and with them all signs
+            self._rows = rows
+            self._seen.clear()
         for _, row in rows.all("host"):
             sign = row["other_config"].get(KEY)
             if row["uuid"] not in self._seen or self._seen[row["uuid"]][0] != sign:
