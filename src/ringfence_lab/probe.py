@@ -19,9 +19,13 @@ def packet_socket(end: End) -> socket.socket:
 
     def make() -> socket.socket:
         raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(ETH_P_ALL))
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        raw.bind((end.device, ETH_P_ALL))
-        raw.setblocking(False)
+        try:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+            raw.bind((end.device, ETH_P_ALL))
+            raw.setblocking(False)
+        except OSError:
+            raw.close()
+            raise
         return raw
 
     return netns.inside(end.owner, make)
@@ -93,6 +97,8 @@ class Pinger:
         self.unsent = 0
         """Sends that the guest's own kernel refused: no neighbour, no route."""
         self.answered: set[int] = set()
+        self.times: list[float] = []
+        """When (monotonic) each was sent; the first is number 1."""
         self._stopping = threading.Event()
         self._done = threading.Event()
         self._threads = [threading.Thread(target=self._send, daemon=True), threading.Thread(target=self._receive, daemon=True)]
@@ -104,6 +110,7 @@ class Pinger:
         due = time.monotonic()
         while not self._stopping.is_set():
             self.sent += 1
+            self.times.append(time.monotonic())
             head = struct.pack("!BBHHH", kind, 0, 0, self._number, self.sent & 0xFFFF)
             try:
                 self._socket.sendto(struct.pack("!BBHHH", kind, 0, _checksum(head), self._number, self.sent & 0xFFFF), (self._target, 0))
@@ -133,6 +140,11 @@ class Pinger:
         self._done.set()
         self._threads[1].join()
         self._socket.close()
+
+    def lost_between(self) -> tuple[float, float] | None:
+        """When the first and the last of the unanswered ones were sent."""
+        times = [when for number, when in enumerate(self.times, 1) if number & 0xFFFF not in self.answered]
+        return (times[0], times[-1]) if times else None
 
     @property
     def lost(self) -> int:

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from ringfence.errors import RingfenceError
@@ -25,6 +26,8 @@ class Xenopsd:
         self._read_only: set[tuple[str, int]] = set()
         """Host and domain id of the guests whose vm-data was replaced live."""
         self._domids: dict[str, int] = {}
+        self.blackout = (0.0, 0.0)
+        """When (monotonic) the guest of the last migration was gone from the source, and when it was back on the wire."""
 
     def queue(self, guest: str) -> threading.RLock:
         return self._queues.setdefault(guest, threading.RLock())
@@ -140,12 +143,16 @@ class Xenopsd:
                 target.hook(f"vif{new}.{device}", temporary, device, "clear")
             target.forget_json(temporary)
             return
+        left = time.monotonic()
         for device in devices:
             netns.run("ip", "-n", netns.name_of(source.name), "link", "del", f"vif{old}.{device}")
             netns.run(
                 "ip", "-n", netns.name_of("limbo"), "link", "set", f"g{new}-{device}", "netns", netns.name_of(guest), "name", f"eth{device}"
             )
             self._configure(guest, device)
+        for device in devices:
+            self.announce(f"{guest}/{device}")
+        self.blackout = (left, time.monotonic())
         for device in devices:
             # The target is renamed to the final uuid, the source's devices are cleared.
             self._register(guest, device, target, new, uuid)
@@ -154,8 +161,6 @@ class Xenopsd:
         source.forget_json(uuid)
         self._domids[guest] = new
         self.pool.db.update("VM", self.pool.vms[guest], resident_on=self._host_ref(target), domid=new)
-        for device in devices:
-            self.announce(f"{guest}/{device}")
 
     def announce(self, vif: str) -> None:
         """What QEMU or the guest's front end sends on landing: reverse ARP with the own MAC, and gratuitous ARP."""

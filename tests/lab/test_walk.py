@@ -25,7 +25,15 @@ GROUPS = ["blue", "green", "red"]
 PAUSE_S = 0.3
 STORY = 40
 """How many of the last steps a failure tells."""
-INJECTED = ("event=xapi-lost", "event=switch-restarted", "event=flows-lost", "event=closed", "event=tampered", "event=no-agent")
+INJECTED = (
+    "event=xapi-lost",
+    "event=switch-restarted",
+    "event=flows-lost",
+    "event=closed",
+    "event=tampered",
+    "event=no-agent",
+    "XAPI does not answer",
+)
 """What the log may warn of: it is what was done."""
 
 

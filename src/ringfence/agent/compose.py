@@ -25,14 +25,15 @@ def plugged_facts(plug: Dict[str, Any]) -> VifFacts:
     )
 
 
-def learn(plug: Dict[str, Any], state: State, known: Optional[Facts]) -> None:
+def learn(plug: Dict[str, Any], state: State, known: Optional[Facts], in_sync: bool) -> None:
     """What a hook says of a VIF before it is on its bridge.
 
-    It is newer than the facts where it differs from what the last hook was told (a guest's own reboot brings an old
-    record), and as long as the facts say what they say now: ``fresh`` and ``against``.
+    While XAPI's events come, they are newer than any hook. Else the hook is, where it says something else than the last
+    one (a guest's own reboot brings an old record, and so does a migration), and as long as the facts say what they say
+    now: ``fresh`` and ``against``.
     """
     row = known.vifs.get(plug["vif"]) if known is not None else None
-    plug["fresh"] = plug["line"] != state.lines.get(plug["vif"], "never")
+    plug["fresh"] = not in_sync and not plug.get("migrated") and plug["line"] != state.lines.get(plug["vif"], "never")
     plug["against"] = [row.line] if row is not None else []
     for earlier in state.plugs.values():  # the same word again, for a second port or a new mode: as new as it was
         if not plug["fresh"] and earlier["vif"] == plug["vif"] and earlier.get("fresh") and earlier["line"] == plug["line"]:

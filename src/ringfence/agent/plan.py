@@ -19,17 +19,17 @@ class Layout(NamedTuple):
 
 def lay_out(picture: Picture, view: OvsdbView) -> Dict[str, Layout]:
     """A layout for every bridge."""
-    return {name: _bridge(picture, bridge) for name, bridge in view.bridges.items()}
+    return {name: _bridge(picture, bridge, view) for name, bridge in view.bridges.items()}
 
 
-def _bridge(picture: Picture, bridge: BridgeState) -> Layout:
+def _bridge(picture: Picture, bridge: BridgeState, view: OvsdbView) -> Layout:
     by_network: Dict[Tuple[str, int], Dict[str, List[PortState]]] = {}
     unknown: List[PortState] = []
     for port in bridge.ports:
         if port.kind != "vif" or port.ofport <= 0:
             continue
         uuid = port.external_ids.get("xs-vif-uuid", "")
-        if uuid in picture.facts.vifs:
+        if uuid in picture.facts.vifs and _in_place(picture, uuid, bridge, port, view):
             key = (picture.facts.vifs[uuid].network, port.tag)
             by_network.setdefault(key, {}).setdefault(uuid, []).append(port)
         else:
@@ -49,11 +49,23 @@ def _bridge(picture: Picture, bridge: BridgeState) -> Layout:
             if reason is not None:
                 closed.update((p.name, reason or "disabled") for p in held)
     fenced_tags = {segment.tag for segment in segments}
-    strangers = [port for port in unknown if port.tag in fenced_tags]
+    strangers = [port for port in unknown if port.tag in fenced_tags or _is_fenced(picture, port)]
     fenced.update(port.name for port in strangers)
-    closed.update((port.name, "no VIF of the pool is known for this port") for port in strangers)
+    closed.update((port.name, "no VIF of the pool is known for this port, or it is on the bridge of another network") for port in strangers)
     uplinks = tuple(port.ofport for port in bridge.ports if port.kind == "uplink" and port.ofport > 0)
     return Layout(BridgePlan(tuple(segments), uplinks, tuple(p.ofport for p in strangers)), fenced, closed)
+
+
+def _in_place(picture: Picture, uuid: str, bridge: BridgeState, port: PortState, view: OvsdbView) -> bool:
+    """Whether a VIF's port is where its network is: not so while a VIF moves, or where somebody put it elsewhere."""
+    network = picture.facts.networks.get(picture.facts.vifs[uuid].network)
+    place = view.place(network.bridge) if network is not None and network.bridge else None
+    return place is None or place == (bridge.name, port.tag)
+
+
+def _is_fenced(picture: Picture, port: PortState) -> bool:
+    uuid = port.external_ids.get("xs-vif-uuid", "")
+    return uuid in picture.facts.vifs and picture.view_of(uuid).fenced
 
 
 def _internal(bridge: BridgeState, tag: int) -> Tuple[Tuple[int, str], ...]:

@@ -62,6 +62,8 @@ class Reconciler:
                 closed.update(self._refused_ports(view.bridges[name]))
             except RingfenceError as error:
                 failed[name] = str(error)
+            except (ValueError, KeyError, TypeError, IndexError) as error:  # a mistake of ours: this bridge stays as it is
+                failed[name] = "its flows cannot be made ({!r}): tell the makers of ringfence".format(error)
         for name in set(self.writers) - set(view.bridges):
             del self.writers[name]
         return Outcome(changes, closed, failed)

@@ -52,7 +52,7 @@ class Requests:
         agent = self.agent
         with agent.lock:
             known = agent.xapi.facts if agent.xapi.facts is not None else agent.state.facts
-            learn(request["plug"], agent.state, known)
+            learn(request["plug"], agent.state, known, agent.xapi.in_sync)
             if known is None:
                 return {"known": False}
             facts = compose(known, agent.xapi.in_sync, agent.state)

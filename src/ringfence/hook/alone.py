@@ -15,13 +15,13 @@ class Alone:
         self.state = State.load()
 
     def describe(self, plug: Dict[str, Any]) -> Dict[str, Any]:
-        learn(plug, self.state, self.state.facts)
+        learn(plug, self.state, self.state.facts, False)
         facts = compose(self.state.facts, False, self.state)
         return Reconciler(self.state).describe(facts, plug["vif"])
 
     def commit(self, plug: Dict[str, Any]) -> Dict[str, Any]:
         if plug["interface"] not in self.state.plugs or "against" not in plug:
-            learn(plug, self.state, self.state.facts)
+            learn(plug, self.state, self.state.facts, False)
         plug["ready"] = True
         closed = self._apply(plug["interface"])
         self.state.save()

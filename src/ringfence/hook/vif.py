@@ -70,6 +70,7 @@ def describe(call: Call, data: Dict[str, Any]) -> Dict[str, Any]:
             "interface": call.interface,
             "vif": str(keys["vif-uuid"]),
             "vm": final,
+            "migrated": final != call.vm,
             "device": call.device,
             "mac": mac,
             "network": str(keys["network-uuid"]),

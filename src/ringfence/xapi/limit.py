@@ -32,6 +32,25 @@ class Backoff:
                 del self._known[old]
 
 
+class Effort:
+    """Keeps a thread to a share of one core, whatever a guest makes others send: measures a turn, and says how long to rest."""
+
+    LONGEST_S = 1.0
+
+    def __init__(self, share: float) -> None:
+        self._share = share
+        self._begin = 0.0
+        self.rest = 0.0
+        """Seconds, after the last turn."""
+
+    def __enter__(self) -> None:
+        self._begin = time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID)  # ``thread_time`` came with Python 3.7
+
+    def __exit__(self, *_: object) -> None:
+        spent = time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID) - self._begin
+        self.rest = min(self.LONGEST_S, spent * (1 / self._share - 1))
+
+
 class Budget:
     """So many a minute, whatever they are about."""
 

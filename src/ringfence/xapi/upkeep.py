@@ -8,6 +8,7 @@ from typing import Callable, Dict, Optional, Set
 from ..errors import RingfenceError
 from .alert import Alerts
 from .fallback import Fallback
+from .limit import Effort
 from .mirror import Mirror
 from .presence import Presence
 from .rows import Row, Rows, Touched, is_guest
@@ -36,6 +37,7 @@ class Upkeep(threading.Thread):
         """When (monotonic) a VM must be looked at, by reference."""
         self._wake = threading.Condition()
         self._stopping = False
+        self._effort = Effort(0.03)
 
     def offer(self, rows: Rows, touched: Touched) -> None:
         """Events came: the VMs that they are about are looked at."""
@@ -77,12 +79,14 @@ class Upkeep(threading.Thread):
                     del self._due[ref]
             if rows is None:
                 continue
-            self._hosts(rows)
-            mine_too = self.presence.caretaker(rows)
-            for ref in due:
-                if self._stopping:
-                    return
-                self._one(ref, rows, mine_too)
+            with self._effort:
+                self._hosts(rows)
+                mine_too = self.presence.caretaker(rows)
+                for ref in due:
+                    if self._stopping:
+                        return
+                    self._one(ref, rows, mine_too)
+            time.sleep(self._effort.rest)
 
     def _one(self, ref: str, rows: Rows, caretaker: bool) -> None:
         row = rows.get("vm", ref)

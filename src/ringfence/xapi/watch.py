@@ -2,19 +2,15 @@
 
 import logging
 import threading
-import time
 from typing import Callable, Dict, Optional
 
 from ..errors import RingfenceError, Unreachable, XapiFailure
 from ..picture import Facts
+from .limit import Effort
 from .rows import CLASSES, Rows, Touched
 from .session import Session
 
 log = logging.getLogger("ringfence")
-SHARE = 0.1
-"""Of one core's time, at most, goes into events: a guest that makes XAPI send them without end costs no more."""
-PAUSE_S = 1.0
-"""The longest pause that this makes."""
 
 
 class XapiWatcher(threading.Thread):
@@ -30,6 +26,7 @@ class XapiWatcher(threading.Thread):
         """Of the last events taken in."""
         self._on_change = on_change
         self._stopping = threading.Event()
+        self._effort = Effort(0.04)
 
     def run(self) -> None:
         token = ""
@@ -38,10 +35,9 @@ class XapiWatcher(threading.Thread):
             try:
                 if not token:
                     rows = Rows()
-                answer = self.session.call("event.from", list(CLASSES), token, 30.0)
-                begin = _spent()
-                token = self._take(answer, rows)
-                self._stopping.wait(min(PAUSE_S, (_spent() - begin) * (1 / SHARE - 1)))
+                with self._effort:
+                    token = self._take(self.session.call("event.from", list(CLASSES), token, 30.0), rows)
+                self._stopping.wait(self._effort.rest)
             except (Unreachable, XapiFailure) as error:
                 if self.in_sync:
                     log.warning("event=xapi-lost reason=%s", error)
@@ -70,8 +66,3 @@ class XapiWatcher(threading.Thread):
     def stop(self) -> None:
         self._stopping.set()
         self.session.abort()
-
-
-def _spent() -> float:
-    """CPU time of this thread in seconds (``time.thread_time`` came with Python 3.7)."""
-    return time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID)
