@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
-DEBIAN := openvswitch-switch openvswitch-common iproute2 ethtool python3-venv openssl
+DEBIAN := openvswitch-switch openvswitch-common iproute2 ethtool python3-venv openssl faketime
 PYTEST := $(PY) -m pytest
 RUN := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 

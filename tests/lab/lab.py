@@ -68,8 +68,8 @@ class Flood:
 
     def __init__(self, pool: Pool, senders: dict[str, list[bytes]], hosts: list[Host]) -> None:
         self.sent = 0
-        self.leaked: list[tuple[str, bytes]] = []
-        """Interface and frame."""
+        self.leaked: list[tuple[str, float, bytes]] = []
+        """Interface, when (monotonic), and frame."""
         self._pool = pool
         self._bodies = {frame[14:] for frames in senders.values() for frame in frames}
         self._stop = threading.Event()
@@ -115,4 +115,4 @@ class Flood:
                 except TimeoutError:
                     continue
                 if address[2] == socket.PACKET_OUTGOING and address[0].startswith(("vif", "tap")) and frame[14:] in self._bodies:
-                    self.leaked.append((f"{host.name} {address[0]}", frame))
+                    self.leaked.append((f"{host.name} {address[0]}", time.monotonic(), frame))

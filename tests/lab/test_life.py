@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import BACKEND, guest, log_of, port, reaches, ringfence, running, udp
+from lab import BACKEND, Flood, guest, log_of, port, reaches, ringfence, running, udp
 from ringfence_lab import netns
 from ringfence_lab.folder import wait_for
 from ringfence_lab.host import Host
@@ -259,8 +259,14 @@ def test_audit_finds_and_repairs_what_somebody_broke(pool: Pool, host: Host) -> 
 def test_a_bridge_made_anew_comes_back_whole(pool: Pool, host: Host, steps: Steps) -> None:
     """networkd's ports come back bare: no flows, no external_ids, not protected."""
     strange = udp(pool, "green1/0", "blue1/0", "10.0.0.21", "10.0.0.11")
-    steps.run({"do": "remake-bridge h1 backend"})
+    name, _ = port(pool, host, "blue1")
+    ids = host.switch.vsctl("get", "Interface", name, "external_ids")
+    with Flood(pool, {"green1/0": [strange]}, [host]) as flood:
+        steps.run({"do": "remake-bridge h1 backend"})
+    times = [when for _, when, _ in flood.leaked]
+    print(f"a bridge made anew lets {len(times)} strange frames through, for {(max(times) - min(times)) * 1000 if times else 0:.0f} ms")
     wait_for(lambda: reaches(pool, "blue1/0", "blue2/0", 0.5), "the members", 10)
+    assert host.switch.vsctl("get", "Interface", name, "external_ids") == ids
     assert came(pool, "green1/0", strange, [pool.ends["blue1/0"], pool.ends["blue3/0"]]) == set()
     assert not exchange(pool.ends["green1/0"], pool.ends["blue1/0"], "icmp", 4, 0.5)
     assert reaches(pool, "green1/0", "gw")

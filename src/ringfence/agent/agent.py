@@ -156,7 +156,10 @@ class Agent:
                 log.info("port=%s event=enabled bridge=%s", name, plug["bridge"])
                 port.add(plug["bridge"], name, plug["external_ids"], True)
                 self.dirty.set()
-            elif found and found[1].ofport > 0 and plug.get("ready") and found[0].name not in self.outcome.failed:
+            elif found and found[1].external_ids != plug["external_ids"] and "xs-vif-uuid" not in found[1].external_ids:
+                log.warning("port=%s event=bare bridge=%s: its external_ids are put back", name, found[0].name)
+                port.label(name, plug["external_ids"])
+            if found and reason != "" and found[1].ofport > 0 and plug.get("ready") and found[0].name not in self.outcome.failed:
                 self._link(name)
         for bridge in view.bridges.values():  # ports that stand without a plug that we know of: the saved state was lost or is old
             for held in () if bridge.name in self.outcome.failed else bridge.ports:

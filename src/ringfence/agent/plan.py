@@ -1,6 +1,6 @@
 """Which fenced networks are on which bridge: the picture laid over what OVSDB says."""
 
-from typing import Dict, List, NamedTuple, Set, Tuple
+from typing import Any, Dict, List, NamedTuple, Set, Tuple
 
 from ..flows import BridgePlan, Segment
 from ..picture import Picture
@@ -15,6 +15,20 @@ class Layout(NamedTuple):
     """Interfaces of VIFs on fenced networks: no-flood and protected."""
     closed: Dict[str, str]
     """Reason by interface: link down."""
+
+
+def named(view: OvsdbView, plugs: Dict[str, Dict[str, Any]]) -> OvsdbView:
+    """The view with what the hook said of a port where OVSDB says nothing: networkd's new bridges have bare ports."""
+    bridges = {}
+    for name, bridge in view.bridges.items():
+        ports = tuple(
+            port._replace(external_ids=plugs[port.name]["external_ids"])
+            if port.kind == "vif" and port.name in plugs and "xs-vif-uuid" not in port.external_ids
+            else port
+            for port in bridge.ports
+        )
+        bridges[name] = bridge._replace(ports=ports)
+    return view._replace(bridges=bridges)
 
 
 def lay_out(picture: Picture, view: OvsdbView) -> Dict[str, Layout]:
@@ -53,7 +67,10 @@ def _bridge(picture: Picture, bridge: BridgeState, view: OvsdbView) -> Layout:
     fenced.update(port.name for port in strangers)
     closed.update((port.name, "no VIF of the pool is known for this port, or it is on the bridge of another network") for port in strangers)
     uplinks = tuple(port.ofport for port in bridge.ports if port.kind == "uplink" and port.ofport > 0)
-    return Layout(BridgePlan(tuple(segments), uplinks, tuple(p.ofport for p in strangers)), fenced, closed)
+    backups = tuple(port.ofport for port in bridge.ports if port.ofport > 0 and port.takes == "nothing")
+    deaf = tuple(port.ofport for port in bridge.ports if port.ofport > 0 and port.takes == "unicast")
+    plan = BridgePlan(tuple(segments), uplinks, tuple(p.ofport for p in strangers), backups, deaf)
+    return Layout(plan, fenced, closed)
 
 
 def _in_place(picture: Picture, uuid: str, bridge: BridgeState, port: PortState, view: OvsdbView) -> bool:

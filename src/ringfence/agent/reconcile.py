@@ -10,7 +10,7 @@ from ..picture import Facts, Picture
 from ..switch.bridge import BridgeWriter
 from ..switch.datapath import revalidate
 from ..switch.ovsdb import BridgeState, OvsdbView
-from .plan import Layout, lay_out
+from .plan import Layout, lay_out, named
 from .state import State
 
 log = logging.getLogger("ringfence")
@@ -46,7 +46,8 @@ class Reconciler:
         ``held``: the switch forwards nothing yet, so there is no datapath to wait for.
         """
         if self.picture is None or self.picture.facts != facts:
-            self.picture = Picture(facts)
+            self.picture = Picture(facts, self.picture)
+        view = named(view, self.state.plugs)
         changes = 0
         closed: Dict[str, str] = {}
         failed: Dict[str, str] = {}
@@ -74,7 +75,7 @@ class Reconciler:
 
     def describe(self, facts: Facts, vif: str) -> Dict[str, Any]:
         """Before a plug: whether the VIF is disabled, and whether its network is fenced (with it on it)."""
-        picture = Picture(facts)
+        picture = Picture(facts, self.picture)
         return {"disabled": picture.why_closed(vif) == "", "held": picture.view_of(vif).fenced}
 
     def _bridge(self, name: str, layout: Layout, view: OvsdbView, sweep: bool) -> int:

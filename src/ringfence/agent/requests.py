@@ -11,7 +11,7 @@ from ..switch import ofctl, port
 from ..switch.ovsdb import read_once
 from . import audit
 from .compose import compose, learn
-from .plan import lay_out
+from .plan import lay_out, named
 
 if TYPE_CHECKING:
     from .agent import Agent
@@ -165,7 +165,7 @@ class Requests:
             view = read_once()
             if agent.reconciler.picture is None:
                 return {"error": "the agent does not know the pool yet"}
-            layouts = lay_out(agent.reconciler.picture, view)
+            layouts = lay_out(agent.reconciler.picture, named(view, agent.state.plugs))
             found = []
             for name, bridge in view.bridges.items():
                 writer = agent.reconciler.writers.get(name)

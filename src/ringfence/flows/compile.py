@@ -27,6 +27,10 @@ class BridgePlan(NamedTuple):
     segments: Tuple[Segment, ...] = ()
     uplinks: Tuple[int, ...] = ()
     strangers: Tuple[int, ...] = ()
+    backups: Tuple[int, ...] = ()
+    """Members of bonds that take nothing: the active one has the same frames."""
+    deaf: Tuple[int, ...] = ()
+    """Members of bonds that take no multicast, for the same reason."""
 
 
 class Site:

@@ -82,6 +82,12 @@ def _dispatch(flows: FlowSet, site: Site, mark: int) -> None:
     else:
         for port in site.plan.uplinks:
             flows.add("dispatch", 40900, match(in_port=port, vlan_tci=(0, 0x0FFF)), from_machine, mark)
+    # NORMAL leaves these out by itself; what is delivered explicitly came by the active member, too.
+    carried = {"vlan_tci": (0x1000 | site.segment.tag, 0x1FFF) if site.segment.tag else (0, 0x0FFF)}
+    for port in site.plan.backups:
+        flows.drop("dispatch", 40950, match(in_port=port, **carried), "bond")
+    for port in site.plan.deaf:
+        flows.drop("dispatch", 40950, match(in_port=port, dl_dst=MULTICAST, **carried), "bond")
     for port, _ in site.segment.internal:
         from_host = arrive + [load(SOURCE_SPACE, site.space(HOST)), resubmit("arrival")]
         flows.add("dispatch", 41000, match(in_port=port, vlan_tci=(0, 0x0FFF)), from_host, mark)

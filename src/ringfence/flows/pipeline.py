@@ -93,6 +93,7 @@ REASONS: Dict[str, int] = {
     "unreachable-in": 20,
     "echo": 21,
     "unmatched": 22,
+    "bond": 23,
 }
 REASON_NAMES = {number: name for name, number in REASONS.items()}
 

@@ -22,7 +22,8 @@ class Party(NamedTuple):
 class Picture:
     """Immutable. ``problems`` holds one line for each network or pool line that could not be read."""
 
-    def __init__(self, facts: Facts) -> None:
+    def __init__(self, facts: Facts, earlier: Optional["Picture"] = None) -> None:
+        """``earlier``: networks about which nothing has changed since are taken over from it."""
         self.facts = facts
         self.problems: List[str] = []
         self.pool = self._pool(facts)
@@ -35,10 +36,16 @@ class Picture:
             policy = line if isinstance(line, Closed) else effective(vif.line, vif.mac, line, vif.xapi)
             rows.setdefault(vif.network, []).append((vif, policy))
         self.networks: Dict[str, NetworkView] = {}
+        self._sources: Dict[str, Any] = {}
         for uuid, vifs in rows.items():
             line = lines.get(uuid, Closed(""))
-            facts_of = facts.networks.get(uuid, NetworkFacts(uuid, uuid))
-            self.networks[uuid] = NetworkView(facts_of, NetworkLine() if isinstance(line, Closed) else line, vifs)
+            known = facts.networks.get(uuid, NetworkFacts(uuid, uuid))
+            source = (known, NetworkLine() if isinstance(line, Closed) else line, vifs)
+            self._sources[uuid] = source
+            if earlier is not None and earlier._sources.get(uuid) == source:
+                self.networks[uuid] = earlier.networks[uuid]
+            else:
+                self.networks[uuid] = NetworkView(*source)
 
     def _pool(self, facts: Facts) -> PoolLine:
         try:

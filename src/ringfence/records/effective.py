@@ -1,5 +1,6 @@
 """What holds for one VIF: its record, with its network's line and XAPI's own fields behind it."""
 
+from functools import lru_cache
 from typing import FrozenSet, NamedTuple, Optional, Tuple, Union
 
 from ..errors import BadRecord
@@ -37,6 +38,7 @@ class Policy(NamedTuple):
     """Whether ringfence was asked for (by a record or the network's default), not XAPI's own locking alone."""
 
 
+@lru_cache(maxsize=1 << 15)
 def effective(line: Optional[str], mac: str, network: NetworkLine, xapi: XapiFields) -> Union[Policy, Closed]:
     """The policy of a VIF, or why it is closed. ``line`` is None where there is no record."""
     try:

@@ -15,7 +15,7 @@ VIF_NAME = re.compile(r"(vif|tap)\d+\.\d+\Z")
 _COLUMNS = {
     "Open_vSwitch": ["bridges"],
     "Bridge": ["name", "ports"],
-    "Port": ["name", "interfaces", "tag", "fake_bridge", "protected", "external_ids"],
+    "Port": ["name", "interfaces", "tag", "fake_bridge", "protected", "external_ids", "bond_mode", "bond_active_slave", "lacp"],
     "Interface": ["name", "type", "ofport", "external_ids", "mac_in_use"],
 }
 
@@ -36,6 +36,8 @@ class PortState(NamedTuple):
     marked: bool = False
     """Whether ringfence wrote ``protected``."""
     external_ids: Dict[str, str] = {}
+    takes: str = "all"
+    """``all``, ``unicast`` or ``nothing``: what a bond takes from this member of it (ovs-vswitchd.conf.db(5), bonding)."""
 
 
 class BridgeState(NamedTuple):
@@ -100,7 +102,18 @@ def _port(port: Any, interface: Any, tag: int) -> PortState:
         bool(port.protected and port.protected[0]) if isinstance(port.protected, list) else bool(port.protected),
         "ringfence" in port.external_ids,
         dict(interface.external_ids),
+        _takes(port, interface),
     )
+
+
+def _takes(port: Any, interface: Any) -> str:
+    """Without LACP the switch on the other side knows of no bond: it floods to every member."""
+    if len(port.interfaces) < 2 or (port.lacp and port.lacp[0] in ("active", "passive")):
+        return "all"
+    active = port.bond_active_slave[0].lower() if port.bond_active_slave else ""
+    if not active or (interface.mac_in_use and interface.mac_in_use[0].lower() == active):
+        return "all"
+    return "unicast" if port.bond_mode and port.bond_mode[0].startswith("balance") else "nothing"
 
 
 def read_once(timeout: float = 5.0) -> OvsdbView:

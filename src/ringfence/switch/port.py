@@ -3,7 +3,7 @@
 import os
 import re
 import subprocess
-from typing import Dict, NamedTuple, Optional
+from typing import Dict, List, NamedTuple, Optional
 
 from ..errors import SwitchRefused, Unreachable
 from .command import run, vsctl
@@ -45,11 +45,20 @@ def remove(interface: str) -> None:
     run(["ovs-vsctl", "--timeout=30", "--", "--if-exists", "del-port", interface])
 
 
+def _label(interface: str, external_ids: Dict[str, str]) -> List[str]:
+    pairs = ['external_ids:"{}"="{}"'.format(key, value) for key, value in sorted(external_ids.items())]
+    return ["set", "Interface", interface] + pairs
+
+
+def label(interface: str, external_ids: Dict[str, str]) -> None:
+    """Say in OVSDB whose port it is."""
+    vsctl(*_label(interface, external_ids))
+
+
 def add(bridge: str, interface: str, external_ids: Dict[str, str], held: bool) -> int:
     """Put it on the bridge, held (no frame between two such ports) from its first moment; its OpenFlow port."""
     words = ["ovs-vsctl", "--timeout=30", "--", "--if-exists", "del-port", interface, "--", "add-port", bridge, interface]
-    words += ["--", "set", "Interface", interface]
-    words += ['external_ids:"{}"="{}"'.format(key, value) for key, value in sorted(external_ids.items())]
+    words += ["--"] + _label(interface, external_ids)
     if held:
         words += ["--", "set", "Port", interface, "protected=true", "external_ids:ringfence=protected"]
     run(words)
