@@ -232,6 +232,7 @@ class Pool:
             members = [m for m in members if macs[m] == mac]
         for member in members:
             netns.ip("wire", f"link set {host_name}-{member} {'down' if fail else 'up'}")
+        self.wire.run("ovs-appctl", "fdb/flush", f"bond{number}")  # a switch forgets what is behind a port without carrier
 
     def lose_sessions(self, *, events: bool) -> None:
         """All sessions expire; with ``events``, what event.from gave is too old, too."""

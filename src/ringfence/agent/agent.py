@@ -9,6 +9,7 @@ from typing import Any, Dict, Optional
 from ..errors import RingfenceError
 from ..switch import ofctl, port
 from ..switch.ovsdb import OvsdbView, OvsdbWatcher, read_once
+from ..wake import Wake
 from ..xapi.rows import Rows, Touched
 from ..xapi.session import Session
 from ..xapi.upkeep import Upkeep
@@ -41,9 +42,9 @@ class Agent:
         """Of the events that the last reconcile had taken in."""
         self._covered: Any = None
         """The facts that the last reconcile enforced."""
-        self.dirty = threading.Event()
+        self.dirty = Wake()
         self.lock = threading.RLock()
-        self._stopping = threading.Event()
+        self._stopping = Wake()
         self._settling = Settling()
         self.links: Dict[str, bool] = {}
         """As we last set them, by interface."""

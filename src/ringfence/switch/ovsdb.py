@@ -10,6 +10,7 @@ from ovs.poller import Poller
 
 from .. import paths
 from ..errors import Unreachable
+from ..wake import Wake
 
 VIF_NAME = re.compile(r"(vif|tap)\d+\.\d+\Z")
 _COLUMNS = {
@@ -144,7 +145,7 @@ class OvsdbWatcher(threading.Thread):
         super().__init__(name="ovsdb", daemon=True)
         self.view: Optional[OvsdbView] = None
         self._on_change = on_change
-        self._stopping = threading.Event()
+        self._stopping = Wake()
 
     def run(self) -> None:
         idl = _connect()

@@ -6,6 +6,7 @@ import time
 from typing import Callable, Dict, Optional, Set
 
 from ..errors import RingfenceError
+from ..wake import Wake
 from .alert import Alerts
 from .fallback import Fallback
 from .limit import Effort
@@ -35,7 +36,8 @@ class Upkeep(threading.Thread):
         self._rows: Optional[Rows] = None
         self._due: Dict[str, float] = {}
         """When (monotonic) a VM must be looked at, by reference."""
-        self._wake = threading.Condition()
+        self._lock = threading.Lock()
+        self._wake = Wake()
         self._stopping = False
         self._effort = Effort(0.03)
 
@@ -52,27 +54,28 @@ class Upkeep(threading.Thread):
                     vms.add(vif["VM"])
             elif kind in ("pool", "network"):
                 everything = True
-        with self._wake:
+        with self._lock:
             self._rows = rows
             if everything:
                 vms.update(ref for ref, _ in rows.all("vm"))
             now = time.monotonic()
             self._due.update((ref, now) for ref in vms)
-            self._wake.notify()
+        self._wake.set()
 
     def stop(self) -> None:
-        with self._wake:
-            self._stopping = True
-            self._wake.notify()
+        self._stopping = True
+        self._wake.set()
         self.session.abort()
 
     def run(self) -> None:
         while True:
-            with self._wake:
+            with self._lock:
                 soonest = min(self._due.values(), default=time.monotonic() + TICK_S)
-                self._wake.wait(max(0.0, min(TICK_S, soonest - time.monotonic())))
-                if self._stopping:
-                    return
+            self._wake.wait(min(TICK_S, soonest - time.monotonic()))
+            self._wake.clear()
+            if self._stopping:
+                return
+            with self._lock:
                 rows, now = self._rows, time.monotonic()
                 due = [ref for ref, when in self._due.items() if when <= now]
                 for ref in due:
@@ -99,7 +102,7 @@ class Upkeep(threading.Thread):
         waits = [self.mirror.look(ref, row, rows), self.fallback.look(ref, row, rows)]
         again = min((w for w in waits if w), default=0.0)
         if again:
-            with self._wake:
+            with self._lock:
                 self._due.setdefault(ref, time.monotonic() + again)
 
     def _mine(self, row: Row, rows: Rows, caretaker: bool) -> bool:

@@ -6,6 +6,7 @@ from typing import Callable, Dict, Optional
 
 from ..errors import RingfenceError, Unreachable, XapiFailure
 from ..picture import Facts
+from ..wake import Wake
 from .limit import Effort
 from .rows import CLASSES, Rows, Touched
 from .session import Session
@@ -25,7 +26,7 @@ class XapiWatcher(threading.Thread):
         self.token = ""
         """Of the last events taken in."""
         self._on_change = on_change
-        self._stopping = threading.Event()
+        self._stopping = Wake()
         self._effort = Effort(0.04)
 
     def run(self) -> None:
