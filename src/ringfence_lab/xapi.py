@@ -14,6 +14,18 @@ from typing import Any
 
 from .database import CLASSES, NAMES, NULL, Database, Failure
 
+METHODS = sorted(
+    {f"{kind}.{message}" for kind in CLASSES for message in ("get_all", "get_all_records", "get_record", "get_by_uuid")}
+    | {
+        f"{kind}.{verb}{field}"
+        for kind, fields in CLASSES.items()
+        for field, (_, q) in fields.items()
+        for verb in ("get_", "set_")
+        if verb == "get_" or q == "RW"
+    }
+    | {"event.from", "event.inject", "session.login_with_password", "session.logout", "system.listMethods"}
+)
+"""What ``system.listMethods`` tells: clients take the classes from it."""
 LOCKING_MODES = ("network_default", "locked", "unlocked", "disabled")
 
 
@@ -32,6 +44,8 @@ class Xapi:
         """One call with its session in front. Raises Failure."""
         method = _dotted(method)
         kind, _, message = method.partition(".")
+        if method == "system.listMethods":
+            return METHODS
         if self.master:
             raise Failure("HOST_IS_SLAVE", self.master)
         if method in ("session.login_with_password", "session.slave_local_login_with_password"):
@@ -63,6 +77,9 @@ class Xapi:
         return ref
 
     def _event(self, message: str, arguments: list[Any]) -> Any:
+        if message == "inject":
+            kind, ref = arguments
+            return self.db.touch(NAMES.get(kind.lower(), kind), ref)
         if message != "from":
             raise Failure("MESSAGE_METHOD_UNKNOWN", f"event.{message}")
         classes, token, timeout = arguments

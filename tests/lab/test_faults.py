@@ -1,6 +1,5 @@
 """Faults: XAPI, switch, database, disk and clock fail under a ping, and nothing is lost, nor let through."""
 
-import glob
 import json
 import os
 import random
@@ -33,6 +32,7 @@ SCENARIO = {
 }
 KILLS = 50
 BACK_S = 3.0
+YEAR_S = 365 * 86400
 
 
 @pytest.fixture(scope="module")
@@ -164,23 +164,16 @@ def test_a_state_that_cannot_be_read_is_no_reason_to_lose_a_packet(pool: Pool, h
 
 def test_the_clock_jumps(pool: Pool, host: Host, steps: Steps, tmp_path: Path) -> None:
     """A year ahead, and two back."""
-    (library,) = glob.glob("/usr/lib/*/faketime/libfaketime.so.1")
     stamp = tmp_path / "clock"
-    stamp.write_text("+0d\n")
+    stamp.write_text("0")
     host.stop_agent()
-    host.wrap = [
-        "env",
-        f"LD_PRELOAD={library}",
-        f"FAKETIME_TIMESTAMP_FILE={stamp}",
-        "FAKETIME_NO_CACHE=1",
-        "FAKETIME_DONT_FAKE_MONOTONIC=1",
-    ]
+    host.wrap = ["env", f"PYTHONPATH={Path(__file__).parent / 'clock'}", f"RINGFENCE_TEST_CLOCK={stamp}"]
     try:
         host.start_agent()
         pool.settle()
-        for jump in ("+365d", "-365d"):
+        for jump in (YEAR_S, -YEAR_S):
             with Unharmed(pool):
-                stamp.write_text(f"{jump}\n")
+                stamp.write_text(str(jump))
                 time.sleep(0.5)
             in_force(pool, steps, "red")
         years = {line[:4] for line in log_of(host).splitlines() if line[:2] == "20"}

@@ -15,6 +15,7 @@ from ringfence import paths
 from ringfence.agent.compose import SETTLE_S, Settling
 from ringfence.errors import Unreachable, XapiFailure
 from ringfence.picture import Facts
+from ringfence.xapi.rows import CLASSES, rows_of
 from ringfence.xapi.session import Session
 from ringfence.xapi.store import write_line
 from ringfence.xapi.watch import XapiWatcher
@@ -143,14 +144,20 @@ def _facts(line: str | None) -> Facts:
     return Facts(pool_line=line)
 
 
-def test_https_to_a_server_known_by_its_certificate(database: Database, tmp_path: Path) -> None:
-    """As from a workstation to a pool's master, whose certificate nobody signed."""
+@pytest.fixture
+def identity(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
+    """A server's certificate that nobody signed, and its fingerprint."""
     key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
     words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=master"]
     subprocess.run([*words, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    fingerprint = hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).hexdigest()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
+    return context, hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).hexdigest()
+
+
+def test_https_to_a_server_known_by_its_certificate(database: Database, identity: tuple[ssl.SSLContext, str]) -> None:
+    """As from a workstation to a pool's master."""
+    context, fingerprint = identity
     server = serve(Xapi(database), tls=context)
     where = f"127.0.0.1:{server.server_address[1]}"
     try:
@@ -163,3 +170,50 @@ def test_https_to_a_server_known_by_its_certificate(database: Database, tmp_path
             Session(where).login("root", "secret")
     finally:
         server.stop()
+
+
+def test_a_member_sends_us_to_its_master(database: Database, identity: tuple[ssl.SSLContext, str]) -> None:
+    context, fingerprint = identity
+    master = serve(Xapi(database), tls=context)
+    member = serve(Xapi(database, master=f"127.0.0.1:{master.server_address[1]}"), tls=context)
+    try:
+        session = Session(f"127.0.0.1:{member.server_address[1]}", fingerprint)
+        session.login("root", "secret")
+        assert len(session.call("VIF.get_all")) == 1
+        session.close()
+    finally:
+        member.stop()
+        master.stop()
+
+
+def test_rows_cost_what_an_event_changes(database: Database) -> None:
+    """A guest that fills its vm-data changes no fact; and what comes event by event is what comes at once."""
+    tables = {kind: dict(database.rows[{"vif": "VIF", "vm": "VM"}.get(kind, kind)]) for kind in CLASSES}
+    rows = rows_of(tables)
+    (vm,), (vif,), (network,) = tables["vm"], tables["vif"], tables["network"]
+    before = rows.facts
+    noisy = dict(tables["vm"][vm], xenstore_data={"vm-data/x": "1"})
+    assert rows.take([{"class": "vm", "operation": "mod", "ref": vm, "snapshot": noisy}]) == {("vm", vm)}
+    assert rows.facts is before
+    other = database.create("network", name_label="other", bridge="xapi2", default_locking_mode="disabled")
+    moved = dict(tables["vif"][vif], network=other, other_config={"ringfence": "mode=locked"})
+    renamed = dict(noisy, name_label="web2")
+    steps = [
+        {"class": "network", "operation": "add", "ref": other, "snapshot": database.get("network", other)},
+        {"class": "vif", "operation": "mod", "ref": vif, "snapshot": moved},
+        {"class": "vm", "operation": "mod", "ref": vm, "snapshot": renamed},
+        {"class": "network", "operation": "del", "ref": network},
+    ]
+    for step in steps:
+        rows.take([step])
+    tables["network"][other] = database.get("network", other)
+    tables["vif"][vif], tables["vm"][vm] = moved, renamed
+    del tables["network"][network]
+    assert rows.facts == rows_of(tables).facts
+    (found,) = rows.facts.vifs.values()
+    assert (found.name, found.line, found.xapi.locking_mode) == ("web2/0", "mode=locked", "disabled")
+    assert [ref for ref, _ in rows.vifs_of(vm)] == [vif]
+    rows.take([{"class": "vm", "operation": "mod", "ref": vm, "snapshot": dict(renamed, is_a_template=True)}])
+    assert not rows.facts.vifs
+    rows.take([{"class": "vm", "operation": "del", "ref": vm}, {"class": "vif", "operation": "del", "ref": vif}])
+    assert not rows.vifs_of(vm)
