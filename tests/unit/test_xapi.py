@@ -198,7 +198,7 @@ def test_rows_cost_what_an_event_changes(database: Database) -> None:
     other = database.create("network", name_label="other", bridge="xapi2", default_locking_mode="disabled")
     moved = dict(tables["vif"][vif], network=other, other_config={"ringfence": "mode=locked"})
     renamed = dict(noisy, name_label="web2")
-    steps = [
+    steps: list[dict] = [
         {"class": "network", "operation": "add", "ref": other, "snapshot": database.get("network", other)},
         {"class": "vif", "operation": "mod", "ref": vif, "snapshot": moved},
         {"class": "vm", "operation": "mod", "ref": vm, "snapshot": renamed},
