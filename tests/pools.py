@@ -29,13 +29,13 @@ def picture(line: str | None, *vifs: VifFacts) -> Picture:
     return Picture(Facts({v.uuid: v for v in vifs}, {"net": network}, {"here": "h1", "there": "h2"}))
 
 
-def plan(view_of: Picture, tag: int = 0, uplinks: tuple[int, ...] = (UPLINK,), local: int = LOCAL) -> BridgePlan:
+def plan(view_of: Picture, tag: int = 0, uplinks: tuple[int, ...] = (UPLINK,), local: int = LOCAL, **bond: tuple[int, ...]) -> BridgePlan:
     """VIFs that are ``here`` on ports 101, 102, … in the order of their names."""
     view = view_of.networks["net"]
     everyone = sorted([m.vif for m in view.members.values()] + [v for v, _ in view.closed.values()], key=lambda v: v.uuid)
     ports: dict[str, tuple[int, ...]] = {v.uuid: (101 + n,) for n, v in enumerate(x for x in everyone if x.host == "here")}
     segments = (Segment(view, tag, ports, ((local, HOST_MAC),)),) if view.fenced and ports else ()
-    return BridgePlan(segments, uplinks)
+    return BridgePlan(segments, uplinks, **bond)
 
 
 def compiled(view_of: Picture, **options) -> tuple[FlowSet, dict[str, int]]:

@@ -1,6 +1,6 @@
 """Frames compared as a person would: whose it is, and whether two are the same."""
 
-from .pool import End
+from .ends import End
 
 
 def from_end(sender: End, frame: bytes) -> bool:

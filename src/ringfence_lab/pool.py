@@ -2,31 +2,19 @@
 
 import threading
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from ringfence.errors import RingfenceError
 
 from . import netns
 from .database import Database
+from .ends import End, configure, quiet, without_offload
 from .folder import LabFolder, wait_for
 from .host import Host
 from .ovs import Switch
-from .scenario import Interface, Network, Outside, Scenario, VifSpec
+from .scenario import Network, Outside, Scenario, VifSpec
 from .xapi import Xapi, serve
 from .xenopsd import Xenopsd
-
-
-class End(NamedTuple):
-    """An interface that frames can be sent from and seen at."""
-
-    owner: str
-    """Name of the guest or machine: its namespace."""
-    device: str
-    mac: str
-    network: str
-    addresses: tuple[Interface, ...]
-    name: str
-    """``blue1/0`` for a VIF, ``gw`` for a machine."""
 
 
 class Pool:
@@ -254,28 +242,3 @@ class Pool:
 
     def vif_mode(self, ref: str) -> None:
         self.xenopsd.set_mode(ref)
-
-
-def quiet(owner: str) -> None:
-    """No waiting for duplicate address detection: its frames are sent by those scenarios that are about it."""
-
-    def write() -> None:
-        for name in ("all", "default"):
-            with open(f"/proc/sys/net/ipv6/conf/{name}/accept_dad", "w") as setting:
-                setting.write("0")
-            with open(f"/proc/sys/net/ipv6/conf/{name}/dad_transmits", "w") as setting:
-                setting.write("0")
-
-    netns.inside(owner, write)
-
-
-def without_offload(owner: str, device: str) -> None:
-    """The userspace switch wants checksums in the frames."""
-    netns.run("ip", "netns", "exec", netns.name_of(owner), "ethtool", "-K", device, "tx", "off")
-
-
-def configure(device: str, addresses: tuple[Interface, ...], gateways: tuple[str, ...]) -> list[str]:
-    lines = [f"link set {device} up"]
-    lines += [f"addr replace {a} dev {device}" for a in addresses]
-    lines += [f"route replace default via {g} dev {device}" for g in gateways]
-    return lines

@@ -9,7 +9,7 @@ import time
 from typing import Any
 
 from . import netns
-from .pool import End
+from .ends import End
 
 ETH_P_ALL = 3
 

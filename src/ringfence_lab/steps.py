@@ -11,9 +11,10 @@ from ringfence.errors import BadInput, RingfenceError
 from . import netns
 from .actions import Actions
 from .database import Failure
+from .ends import End
 from .frames import core as core_of
 from .frames import from_end, same
-from .pool import End, Pool
+from .pool import Pool
 from .probe import Capture, Pinger, exchange, packet_socket, present
 
 ENOUGH_PINGS = 20

@@ -9,10 +9,15 @@ from ringfence.errors import RingfenceError
 
 from . import netns
 from .database import NULL
+from .ends import configure, without_offload
 from .host import Host
+from .probe import send_frame
 
 if TYPE_CHECKING:
     from .pool import Pool
+
+QUOTA = 1000
+"""Nodes that a domain may own, as oxenstored has it by default."""
 
 
 class Xenopsd:
@@ -164,8 +169,6 @@ class Xenopsd:
 
     def announce(self, vif: str) -> None:
         """What QEMU or the guest's front end sends on landing: reverse ARP with the own MAC, and gratuitous ARP."""
-        from .probe import send_frame
-
         end = self.pool.ends[vif]
         mac = bytes.fromhex(end.mac.replace(":", ""))
         send_frame(end, b"\xff" * 6 + mac + bytes.fromhex("80350001080006040003") + mac + bytes(4) + mac + bytes(4))
@@ -182,6 +185,8 @@ class Xenopsd:
         domid = self._domid(guest)
         if (host.name, domid) in self._read_only:
             raise RingfenceError(f"{guest} may only read its vm-data until its next boot", mend="reboot it first")
+        if len(host.xenstore.tree(f"/local/domain/{domid}/vm-data")) >= QUOTA:
+            raise ValueError(f"{guest}: EQUOTA: a domain owns at most {QUOTA} nodes")
         host.xenstore.write(f"/local/domain/{domid}/{path}", value)
         self._copy_back(guest, host, domid)
 
@@ -288,8 +293,6 @@ class Xenopsd:
 
     def _device(self, guest: str, device: str, host: Host, domid: int, *, parked: bool = False) -> None:
         """netback's device, and the guest's end of it."""
-        from .pool import without_offload
-
         mac = self._known[guest][device]["mac"]
         near, far = f"vif{domid}.{device}", f"g{domid}-{device}" if parked else f"eth{device}"
         owner = "limbo" if parked else guest
@@ -301,8 +304,6 @@ class Xenopsd:
         without_offload(host.name, near)
 
     def _configure(self, guest: str, device: str) -> None:
-        from .pool import configure
-
         spec = self.pool.spec(f"{guest}/{device}")
         netns.ip(guest, *configure(f"eth{device}", self.pool.ends[f"{guest}/{device}"].addresses, spec.gateway))
 

@@ -8,7 +8,8 @@ import time
 
 from ringfence.picture import Party, Picture
 from ringfence.xapi.rows import CLASSES, rows_of
-from ringfence_lab.pool import End, Pool
+from ringfence_lab.ends import End
+from ringfence_lab.pool import Pool
 from ringfence_lab.probe import packet_socket, present
 
 BURST = 24

@@ -32,6 +32,7 @@ SCENARIO = {
 }
 KILLS = 50
 BACK_S = 3.0
+AWAY_S = 60.0
 YEAR_S = 365 * 86400
 
 
@@ -39,16 +40,6 @@ YEAR_S = 365 * 86400
 def pool() -> Iterator[Pool]:
     with running(SCENARIO) as made:
         yield made
-
-
-@pytest.fixture
-def host(pool: Pool) -> Host:
-    return pool.hosts["h1"]
-
-
-@pytest.fixture
-def steps(pool: Pool) -> Steps:
-    return Steps(pool)
 
 
 class Unharmed:
@@ -96,7 +87,7 @@ def test_what_is_lost_is_had_again(pool: Pool, steps: Steps, fault: str) -> None
 def test_xapi_is_away_for_a_while(pool: Pool, host: Host, steps: Steps) -> None:
     with Unharmed(pool):
         steps.run({"do": "xapi stop"})
-        time.sleep(3)
+        time.sleep(AWAY_S)
         assert ringfence(host, "status").returncode == 1
         assert "the last known policy holds" in ringfence(host, "status").stdout
         assert ringfence(host, "vif", "list").returncode == 3

@@ -33,16 +33,6 @@ def pool() -> Iterator[Pool]:
         yield made
 
 
-@pytest.fixture
-def host(pool: Pool) -> Host:
-    return pool.hosts["h1"]
-
-
-@pytest.fixture
-def steps(pool: Pool) -> Steps:
-    return Steps(pool)
-
-
 def test_a_change_moves_no_port(pool: Pool, host: Host, steps: Steps) -> None:
     before = port(pool, host, "blue1")
     trunks = host.switch.vsctl("get", "Port", before[0], "trunks")

@@ -6,9 +6,10 @@ import pytest
 
 from lab import BACKEND, Flood, guest, log_of, port, reaches, ringfence, running, udp
 from ringfence_lab import netns
+from ringfence_lab.ends import End, without_offload
 from ringfence_lab.folder import wait_for
 from ringfence_lab.host import Host
-from ringfence_lab.pool import End, Pool, without_offload
+from ringfence_lab.pool import Pool
 from ringfence_lab.probe import Capture, exchange, packet_socket
 from ringfence_lab.steps import Steps
 
@@ -38,16 +39,6 @@ SCENARIO = {
 def pool() -> Iterator[Pool]:
     with running(SCENARIO) as made:
         yield made
-
-
-@pytest.fixture
-def host(pool: Pool) -> Host:
-    return pool.hosts["h1"]
-
-
-@pytest.fixture
-def steps(pool: Pool) -> Steps:
-    return Steps(pool)
 
 
 def clean(steps: Steps, vif: str = "") -> None:

@@ -15,6 +15,7 @@ from ringfence_lab.host import Host
 from ringfence_lab.pool import Pool
 from ringfence_lab.probe import exchange
 from ringfence_lab.steps import Steps
+from ringfence_lab.xenopsd import QUOTA
 
 KEY = "vm-data/ringfence/0"
 SCENARIO = {
@@ -35,16 +36,6 @@ SCENARIO = {
 def pool() -> Iterator[Pool]:
     with running(SCENARIO) as made:
         yield made
-
-
-@pytest.fixture
-def host(pool: Pool) -> Host:
-    return pool.hosts["h1"]
-
-
-@pytest.fixture
-def steps(pool: Pool) -> Steps:
-    return Steps(pool)
 
 
 def anchor(pool: Pool, vif: str) -> str:
@@ -74,6 +65,23 @@ def test_a_guest_that_writes_its_record_changes_nothing_and_is_reported(pool: Po
     pool.xenopsd.guest_remove("blue2", "vm-data")
     wait_for(lambda: mirror(pool, "blue2") == anchor(pool, "blue2/0"), "the mirror", 60)
     assert reaches(pool, "blue1/0", "blue2/0")
+
+
+def test_a_guest_that_fills_its_store_to_the_quota_changes_nothing(pool: Pool, host: Host) -> None:
+    lines = len(log_of(host).splitlines())
+    binary = bytes(range(1, 256)).decode("latin-1") * 4
+    full = len(host.xenstore.tree(f"/local/domain/{pool.db.get('VM', pool.vms['blue2'])['domid']}/vm-data"))
+    for number in range(1, QUOTA - full + 1):
+        pool.xenopsd.guest_write("blue2", f"vm-data/ringfence/{number}", "mode=unlocked" if number % 2 else binary)
+    with pytest.raises(ValueError, match="EQUOTA"):
+        pool.xenopsd.guest_write("blue2", "vm-data/ringfence/more", "mode=unlocked")
+    pool.settle()
+    assert not exchange(pool.ends["blue2/0"], pool.ends["green1/0"], "icmp", 4, 0.5)
+    assert mirror(pool, "blue2") == anchor(pool, "blue2/0")
+    assert ringfence(host, "vif", "set", "blue1/0", "x-note=1").returncode == 0
+    assert len(log_of(host).splitlines()) - lines < 10
+    pool.xenopsd.guest_remove("blue2", "vm-data")
+    wait_for(lambda: mirror(pool, "blue2") == anchor(pool, "blue2/0"), "the mirror", 60)
 
 
 def test_what_was_written_can_be_adopted(pool: Pool, host: Host) -> None:

@@ -32,13 +32,14 @@ INJECTED = (
     "event=closed",
     "event=tampered",
     "event=no-agent",
+    "event=bare",
     "XAPI does not answer",
 )
 """What the log may warn of: it is what was done."""
 
 
 def scenario(dice: random.Random) -> dict:
-    """Two VLANs with the same addresses on one bridge; most guests are members, some strangers, some unlocked."""
+    """A VLAN and an untagged network with the same addresses on one bridge; most guests are members, some strangers, some unlocked."""
     guests = {}
     for number in range(GUESTS):
         network = "back" if number % 3 else "front"
@@ -52,7 +53,7 @@ def scenario(dice: random.Random) -> dict:
         "hosts": HOSTS,
         "networks": {
             "back": {"vlan": 120, "ringfence": "default=isolated inside=10.0.0.0/24 gateways=10.0.0.1"},
-            "front": {"vlan": 130, "ringfence": "default=isolated inside=10.0.0.0/24"},
+            "front": {"ringfence": "default=isolated inside=10.0.0.0/24"},
         },
         "guests": guests,
         "outside": {"gw": {"network": "back", "addresses": ["10.0.0.1"]}},
@@ -111,7 +112,7 @@ class Walk:
                 (1, lambda: f"flows-lost {dice.choice(HOSTS)}"),
                 (1, lambda: f"switch {dice.choice(('kill', 'restart'))} {dice.choice(HOSTS)}"),
             ]
-            found += [(1, lambda: f"ovsdb restart {dice.choice(HOSTS)}")]
+            found += [(1, lambda: f"ovsdb restart {dice.choice(HOSTS)}"), (1, lambda: f"remake-bridge {dice.choice(HOSTS)} back")]
         if self.down:
             found.append((6, lambda: f"agent start {dice.choice(sorted(self.down))}"))
         if not self.pool.xapi_up:

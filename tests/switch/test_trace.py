@@ -116,7 +116,8 @@ def test_the_evaluator_agrees_with_the_switch(switch: DummySwitch, capsys) -> No
         pool = generated(chance)
         tag = chance.choice([0, 120])
         local = INTERNAL if tag else LOCAL
-        flows, ports = compiled(pool, tag=tag, local=local)
+        bond = random.Random(-seed).choices([{}, {"backups": (UPLINK,)}, {"deaf": (UPLINK,)}], (17, 1, 2))[0]
+        flows, ports = compiled(pool, tag=tag, local=local, **bond)
         vifs = [(f"v{number}", number, tag) for number in ports.values()]
         switch.bridge([("eth0", UPLINK, 0), ("xapi1", INTERNAL, 120), *vifs], [name for name, _, _ in vifs])
         switch.run("ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", "br0", "-", feed="\n".join(map(str, flows)))

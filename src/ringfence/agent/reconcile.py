@@ -71,7 +71,7 @@ class Reconciler:
 
     def close_unknown(self, bridge: str, ofport: int) -> None:
         """Nothing is known of the pool: close one port, and leave all else as it is."""
-        BridgeWriter(bridge).apply(close_ports((ofport,)), keep=True)
+        BridgeWriter(bridge, "").apply(close_ports((ofport,)), keep=True)
 
     def describe(self, facts: Facts, vif: str) -> Dict[str, Any]:
         """Before a plug: whether the VIF is disabled, and whether its network is fenced (with it on it)."""
@@ -79,7 +79,10 @@ class Reconciler:
         return {"disabled": picture.why_closed(vif) == "", "held": picture.view_of(vif).fenced}
 
     def _bridge(self, name: str, layout: Layout, view: OvsdbView, sweep: bool) -> int:
-        writer = self.writers.setdefault(name, BridgeWriter(name))
+        uuid = view.bridges[name].uuid
+        writer = self.writers.get(name)
+        if writer is None or writer.uuid != uuid:
+            writer = self.writers[name] = BridgeWriter(name, uuid)
         if layout.plan.segments:
             writer.track_prefixes()
         writer.hold_ports(view.bridges[name], layout.fenced)

@@ -2,7 +2,6 @@
 
 from typing import List
 
-from .compile import Site
 from .fields import match
 from .flow import (
     FORGET_PORT,
@@ -29,6 +28,7 @@ from .pipeline import (
     SENDER,
     cookie,
 )
+from .site import Site
 
 
 def shared(flows: FlowSet) -> None:

@@ -5,7 +5,6 @@ from typing import Any, Dict, Iterable, List
 from ..picture.identity import Identity
 from ..picture.network import Member
 from ..records.addresses import Prefix, is_single
-from .compile import Site
 from .fields import (
     ARP,
     BROADCAST,
@@ -23,6 +22,7 @@ from .fields import (
 )
 from .flow import NORMAL, Action, FlowSet, become, load, resubmit
 from .pipeline import KIND_LOCAL, NETWORK, SENDER, SOURCE, SOURCE_SPACE, cookie
+from .site import Site
 
 TAGGED = (0x1000, 0x1000)
 ND: Dict[str, Any] = {"dl_type": IPV6, "nw_proto": ICMPV6, "icmp_code": 0}

@@ -4,7 +4,6 @@ from typing import Any, Dict, List
 
 from ..picture.network import HOST, MACHINE, Member
 from ..records.addresses import is_single
-from .compile import Site
 from .fields import ARP, IPV4, IPV6, RARP, UDP, match, sources, targets
 from .flow import NORMAL, Action, FlowSet, become, clone, load, resubmit
 from .guest import CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
@@ -21,6 +20,7 @@ from .pipeline import (
     SOURCE_SPACE,
     cookie,
 )
+from .site import Site
 
 MANY_OWNERS = 16
 """An address that more VIFs own than this is asked for by a flood among those who reach each other."""

@@ -7,10 +7,10 @@ costs no flow here; a new identity costs one flow a token.
 from typing import Dict, List, Set
 
 from ..picture.identity import Identity, Token
-from .compile import Site
 from .fields import match
 from .flow import Action, FlowSet, conjunction, resubmit
 from .pipeline import DESTINATION, ISOLATED, KIND_NETWORK, SOURCE, cookie
+from .site import Site
 
 STAGES = (("out", "in", SOURCE, DESTINATION), ("in", "learn", DESTINATION, SOURCE))
 """Table, what follows it, the register of the party that must reach, and of the one that must be reached."""

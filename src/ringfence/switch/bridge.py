@@ -54,8 +54,10 @@ class BridgeLock:
 class BridgeWriter:
     """Brings our flows and port settings on one bridge to what is wanted; the cost is that of the difference."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, uuid: str) -> None:
         self.name = name
+        self.uuid = uuid
+        """Of the bridge's row in OVSDB: what is known of one bridge is not true of another under its name."""
         self.installed: Optional[FlowSet] = None
         self._flooding: Dict[str, int] = {}
         self._lock = BridgeLock(name)

@@ -46,6 +46,8 @@ class BridgeState(NamedTuple):
     ports: Tuple[PortState, ...]
     fakes: Dict[str, int]
     """VLAN by name of the fake bridges on it."""
+    uuid: str = ""
+    """Of its row: another one for a bridge that was made anew under its old name."""
 
 
 class OvsdbView(NamedTuple):
@@ -87,7 +89,7 @@ def _read(idl: Any) -> OvsdbView:
                     fakes[port.name] = tag
                 for interface in port.interfaces:
                     ports.append(_port(port, interface, tag))
-            bridges[bridge.name] = BridgeState(bridge.name, tuple(sorted(ports)), fakes)
+            bridges[bridge.name] = BridgeState(bridge.name, tuple(sorted(ports)), fakes, str(bridge.uuid))
     return OvsdbView(bridges)
 
 

@@ -3,7 +3,7 @@
 import logging
 import subprocess
 import time
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable, Dict, List, Optional, Tuple
 
 from ..errors import BadRecord, RingfenceError
 from ..records import parse_pool, parse_record
@@ -19,7 +19,7 @@ SETTLE_S = 2.0
 FIRST_S, LONGEST_S = 10.0, 300.0
 """A key that a guest keeps rewriting is put back and logged at most this often, ever more seldom."""
 MOST_KEYS = 32
-"""Of one VM that are looked at: seven VIFs have seven, a guest can make thousands."""
+"""That belong to no VIF and are removed at a time: a guest can make a thousand."""
 SHOWN = 200
 """Characters of a foreign value in a log line."""
 
@@ -56,16 +56,23 @@ class Mirror:
             return 0.0  # the event about what we wrote is still under way
         anchors = {mirror_key(vif["device"]): (ref, vif) for ref, vif in rows.vifs_of(vm)}
         have = {key: value for key, value in row["xenstore_data"].items() if key.startswith(MIRROR)}
-        later = 0.0
-        for key in sorted(set(anchors) | set(have), key=lambda k: (k not in anchors, len(k), k))[:MOST_KEYS]:
-            ref, vif = anchors.get(key, ("", {}))
-            want = vif["other_config"].get(KEY) if vif else None
-            wait = self._one(vm, row, rows, key, have.get(key), want, ref, vif)
-            later = min(later, wait) if later and wait else later or wait
-        return later
+        waits = [self._one(vm, row, rows, key, have.get(key), *anchors[key]) for key in sorted(anchors)]
+        waits.append(self._strays(vm, row, sorted(set(have) - set(anchors))))
+        return min((wait for wait in waits if wait), default=0.0)
 
-    def _one(self, vm: str, row: Row, rows: Rows, key: str, have: Optional[str], want: Optional[str], ref: str, vif: Row) -> float:
-        name = (vm, key)
+    def _strays(self, vm: str, row: Row, keys: List[str]) -> float:
+        """Keys that are no VIF's: one that is gone, or whatever a guest makes up. Removed some at a time."""
+        wait = self._again.due((vm, "")) if keys else 0.0
+        if not keys or wait:
+            return wait
+        self._again.done((vm, ""))
+        log.info("vm=%s event=strays keys=%d first=%s: they belong to no VIF and are removed", row["uuid"], len(keys), _shown(keys[0]))
+        for key in keys[:MOST_KEYS]:
+            self._put(vm, row, key, None)
+        return FIRST_S if len(keys) > MOST_KEYS else 0.0
+
+    def _one(self, vm: str, row: Row, rows: Rows, key: str, have: Optional[str], ref: str, vif: Row) -> float:
+        name, want = (vm, key), vif["other_config"].get(KEY)
         if have == want:
             self._same[name] = want
             self._gone.pop(name, None)
@@ -79,30 +86,33 @@ class Mirror:
         self._gone.pop(name, None)
         if foreign:
             anchor_stands = name not in self._same or self._same[name] == want
-            if have is not None and ref and anchor_stands and self._adopts(rows, have):
+            if have is not None and anchor_stands and self._adopts(rows, have):
                 return self._adopt(name, ref, vif, have)
             wait = self._again.due(name)
             if wait:
                 return wait
             self._again.done(name)
             self._report(row, key, have, vif)
+        return self._put(vm, row, key, want)
+
+    def _put(self, vm: str, row: Row, key: str, want: Optional[str]) -> float:
         try:
             write_key(self.session, "VM", vm, "xenstore_data", key, want)
             _live(row, key, want)
         except RingfenceError as error:
             log.warning("vm=%s event=mirror-failed key=%s reason=%s", row["uuid"], _shown(key), error)
             return FIRST_S
-        self._same[name] = want
+        self._same[(vm, key)] = want
         self._written[vm] = row
         return 0.0
 
     def _report(self, row: Row, key: str, have: Optional[str], vif: Row) -> None:
         """Which VIF, and what was tried; never a guess at who."""
-        label = "{}/{}".format(row["name_label"], vif["device"] if vif else _shown(key[len(MIRROR) :]))
+        label = "{}/{}".format(row["name_label"], vif["device"])
         tried = "removed" if have is None else _shown(have)
         if label in self.tampered or len(self.tampered) < Backoff.LIMIT:
             self.tampered[label] = self.tampered.get(label, 0) + 1
-        if vif and have is not None:
+        if have is not None:
             self._propose(vif["uuid"], have)
         log.warning("vif=%s vm=%s event=tampered value=%s: the mirror is put back, the policy did not change", label, row["uuid"], tried)
         body = "{} differs from the record of {}: {}. The record holds, and the mirror was put back. If it is wanted: ringfence adopt {}"

@@ -64,9 +64,3 @@ class Presence:
                 line = "version={} sign={}.{}".format(__version__, int(time.time()), self._count)
                 write_key(self.session, "host", ref, "other_config", KEY, line)
         return self.interval
-
-    def leave(self, rows: Rows) -> None:
-        """Take the own sign away: this host runs ringfence no more. Raises RingfenceError."""
-        for ref, row in rows.all("host"):
-            if row["uuid"] == self.host:
-                write_key(self.session, "host", ref, "other_config", KEY, None)
