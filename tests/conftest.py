@@ -5,7 +5,7 @@ from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 
-sys.path.insert(0, str(Path(__file__).parent))
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parent / "lab")]
 
 # The same examples every time, and none of them timed.
 settings.register_profile("ringfence", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
