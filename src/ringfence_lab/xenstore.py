@@ -32,8 +32,13 @@ class Xenstore:
         if len(value.encode()) > LIMIT:
             raise ValueError(f"{path}: {len(value.encode())} bytes are more than {LIMIT}")
         node = self._root / path.lstrip("/")
-        node.mkdir(parents=True, exist_ok=True)
-        (node / ".value").write_text(value)
+        while True:
+            node.mkdir(parents=True, exist_ok=True)
+            try:
+                (node / ".value").write_text(value)
+                return
+            except FileNotFoundError:
+                continue  # somebody removed the tree meanwhile
 
     def read(self, path: str) -> str | None:
         node = self._root / path.lstrip("/") / ".value"
@@ -45,4 +50,10 @@ class Xenstore:
     def tree(self, path: str) -> dict[str, str]:
         """Values below a path, by their path from there."""
         node = self._root / path.lstrip("/")
-        return {str(v.parent.relative_to(node)): v.read_text() for v in sorted(node.rglob(".value"))}
+        found: dict[str, str] = {}
+        for value in sorted(node.rglob(".value")):
+            try:
+                found[str(value.parent.relative_to(node))] = value.read_text()
+            except FileNotFoundError:
+                continue  # removed meanwhile
+        return found
