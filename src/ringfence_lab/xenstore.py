@@ -50,10 +50,8 @@ class Xenstore:
     def tree(self, path: str) -> dict[str, str]:
         """Values below a path, by their path from there."""
         node = self._root / path.lstrip("/")
-        found: dict[str, str] = {}
-        for value in sorted(node.rglob(".value")):
+        while True:
             try:
-                found[str(value.parent.relative_to(node))] = value.read_text()
+                return {str(v.parent.relative_to(node)): v.read_text() for v in sorted(node.rglob(".value"))}
             except FileNotFoundError:
-                continue  # removed meanwhile
-        return found
+                continue  # somebody removed a part of it meanwhile

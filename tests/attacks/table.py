@@ -147,6 +147,7 @@ IPV4_ROWS = [
     Row("foreign source in a first fragment", "source", lambda a, v, m: eth(a, v) / udp4(a, v, src=m.ip4, flags="MF")),
     Row("foreign source in a later fragment", "source", lambda a, v, m: eth(a, v) / udp4(a, v, src=m.ip4, frag=3), lambda a, v, m: eth(a, v) / udp4(a, v, frag=3)),
     Row("foreign source to port 67", "source", lambda a, v, m: eth(a, v) / IP(src=m.ip4, dst=v.ip4) / discover(a), note="CVE-2016-5362"),
+    Row("foreign source in a DHCP discover", "source", lambda a, v, m: Ether(src=a.mac, dst=BROADCAST) / IP(src=m.ip4, dst="255.255.255.255") / discover(a), lambda a, v, m: Ether(src=a.mac, dst=BROADCAST) / IP(src="0.0.0.0", dst="255.255.255.255") / discover(a), ALL, note="CVE-2016-5362"),
     Row("SNAP-encapsulated foreign IPv4", "source", lambda a, v, m: Dot3(src=a.mac, dst=v.mac) / LLC() / SNAP(code=0x800) / udp4(a, v, src=m.ip4)),
     Row("answer of a DHCP server", "dhcp-server", lambda a, v, m: eth(a, v) / IP(src=a.ip4, dst=v.ip4) / UDP(sport=67, dport=68) / BOOTP(op=2)),
     Row("ICMP redirect", "redirect", lambda a, v, m: eth(a, v) / IP(src=a.ip4, dst=v.ip4) / ICMP(type=5, gw=a.ip4), lambda a, v, m: eth(a, v) / IP(src=a.ip4, dst=v.ip4) / ICMP(type=3, code=4) / Raw(b"q" * 28)),
