@@ -160,6 +160,30 @@ def test_the_commands_of_an_operator(pool: Pool, host: Host) -> None:
     assert ringfence(host, "ip", "who", "10.0.0.21").stdout.split()[-3:] == ["green1/0", "backend", "10.0.0.21"]
 
 
+def test_explain_says_why_and_what_would_change_it(pool: Pool, host: Host) -> None:
+    members = ringfence(host, "explain", "blue1", "blue2/0")
+    assert members.returncode == 0
+    assert "blue1/0 may talk to blue2/0 on backend: both are in group blue" in members.stdout
+    assert "change: ringfence group remove blue blue2/0" in members.stdout
+    strangers = ringfence(host, "explain", "blue1/0", "10.0.0.21")
+    assert strangers.returncode == 1
+    assert "blue1/0 may not talk to 10.0.0.21 (green1/0) on backend: no shared group, no peer entry and not external" in strangers.stdout
+    change = next(line for line in strangers.stdout.splitlines() if "change:" in line).partition("ringfence ")[2].split()
+    assert change == ["group", "add", "blue", "blue1/0", "green1/0"]
+    assert ringfence(host, *change).returncode == 0
+    assert ringfence(host, "explain", "blue1/0", "green1/0").returncode == 0
+    assert reaches(pool, "blue1/0", "green1/0")
+    assert ringfence(host, "group", "remove", "blue", "green1/0").returncode == 0
+    gateway = json.loads(ringfence(host, "-o", "json", "explain", "green1", "10.0.0.1").stdout)["rows"]
+    assert [(row["allowed"], row["why"]) for row in gateway] == [(True, "it is external")]
+    assert ringfence(host, "explain", "green1", "outside").returncode == 0
+    inside = ringfence(host, "explain", "green1", "10.0.0.250")
+    assert inside.returncode == 1
+    assert "change: ringfence network set backend gateways=10.0.0.1,10.0.0.250" in inside.stdout
+    assert ringfence(host, "explain", "10.0.0.1", "outside").returncode == 2
+    assert ringfence(host, "explain", "plain", "blue1").returncode == 1
+
+
 def test_a_bad_record_closes_its_own_vif_and_says_why(pool: Pool, host: Host, steps: Steps) -> None:
     steps.run({"do": "set green1/0 'ipv4=10.0.0.5/24 groups=green'"})
     status = ringfence(host, "status")

@@ -1,0 +1,118 @@
+"""ringfence explain: may these two talk, at which end is it decided, and what would change it."""
+
+import ipaddress
+from typing import Any, Dict, List, NamedTuple, Optional
+
+from ..errors import BadInput
+from ..picture import Party
+from ..records.addresses import show_prefix
+from . import show
+from .pool import Pool, show_line
+
+HELP = "whether two parties may talk, why, and what would change it"
+OUTSIDE = "outside"
+SOMEWHERE = "192.0.2.1"
+"""An address beyond every network (RFC 5737): whoever is outside and no gateway."""
+
+
+class Side(NamedTuple):
+    """One party of the question: a VIF, or a machine at an address."""
+
+    name: str
+    vif: Optional[str] = None
+    address: Optional[str] = None
+
+
+def define(parser: Any) -> None:
+    parser.add_argument("source", metavar="FROM", help="VM/DEVICE, VM, VIF uuid, address, or outside")
+    parser.add_argument("target", metavar="TO", help="the same")
+
+
+def run(options: Any) -> int:
+    """0 where both ends allow it on some network, 1 where not."""
+    pool = Pool(options)
+    ones, others = _sides(pool, options.source), _sides(pool, options.target)
+    pairs = [(one, other) for one in ones for other in others if _network(pool, one, other)]
+    if not pairs:
+        raise BadInput("{} and {} share no network".format(options.source, options.target), mend="name VIFs of one network")
+    talks = [[answer for answer in (_direction(pool, a, b), _direction(pool, b, a)) if answer] for a, b in pairs]
+    answers = [answer for talk in talks for answer in talk]
+    good = any(all(answer["allowed"] for answer in talk) for talk in talks)
+    if options.output != "table":
+        show.rows(options.output, ["from", "to", "network", "allowed", "why", "record", "change"], answers)
+        return 0 if good else 1
+    for answer in answers:
+        word = "may talk to" if answer["allowed"] else "may not talk to"
+        print("{} {} {} on {}: {}".format(answer["from"], word, answer["to"], answer["network"], answer["why"]))
+        print("  record: {}".format(answer["record"]))
+        print("  change: {}".format(answer["change"]))
+    if len(answers) > len(talks):
+        print("frames pass only where both ends allow them")
+    return 0 if good else 1
+
+
+def _sides(pool: Pool, name: str) -> List[Side]:
+    if name == OUTSIDE:
+        return [Side("outside", address=SOMEWHERE)]
+    try:
+        address = str(ipaddress.ip_address(name))
+    except ValueError:
+        found = [pool.vif(name)] if "/" in name or _is_vif(pool, name) else pool.vifs_of(name)
+        return [Side(one.facts.name, vif=one.facts.uuid) for one in found]
+    owners = [v for uuid in pool.picture.networks for v in pool.picture.owners(uuid, ipaddress.ip_network(address))]
+    return [Side("{} ({})".format(address, v.name), v.uuid, address) for v in owners] or [Side(address, address=address)]
+
+
+def _is_vif(pool: Pool, name: str) -> bool:
+    return any(uuid.startswith(name.lower()) for uuid in pool.facts.vifs) and len(name) >= 4
+
+
+def _network(pool: Pool, one: Side, other: Side) -> str:
+    """uuid of the network that both are on; a machine is on every one. Empty where there is none."""
+    found = {pool.facts.vifs[side.vif].network for side in (one, other) if side.vif is not None}
+    if not found:
+        raise BadInput("neither is a VIF of the pool", mend="name one VM/DEVICE at least")
+    return found.pop() if len(found) == 1 and one.vif != other.vif else ""
+
+
+def _direction(pool: Pool, one: Side, other: Side) -> Optional[Dict[str, Any]]:
+    """Whether the first can reach the second, as the first one's record says; None where it is no VIF."""
+    if one.vif is None:
+        return None
+    facts = pool.facts.vifs[one.vif]
+    reach = pool.picture.can_reach(one.vif, Party(other.vif, other.address))
+    return {
+        "from": one.name,
+        "to": other.name,
+        "network": pool.facts.networks[facts.network].name,
+        "allowed": reach.allowed,
+        "why": reach.reason,
+        "record": show_line(facts.line),
+        "change": _change(pool, one.vif, other, reach),
+    }
+
+
+def _change(pool: Pool, vif: str, other: Side, reach: Any) -> str:
+    """The command that would make it the other way round."""
+    name = pool.facts.vifs[vif].name
+    view = pool.picture.view_of(vif)
+    if vif not in view.members:
+        return "ringfence vif show {}".format(name)
+    policy = view.members[vif].policy
+    if reach.allowed and reach.token is None:
+        return "ringfence vif set {} mode=isolated".format(name)
+    if reach.allowed:
+        kind, value = reach.token
+        if kind == "group":
+            return "ringfence group remove {} {}".format(value, name)
+        rest = ",".join(show_prefix(p) for p in policy.peers if p not in value) if kind == "peers" else ""
+        return "ringfence vif set {} {}".format(name, "peers={}".format(rest) if kind == "peers" else "external=deny")
+    if other.vif is not None:
+        if other.vif not in view.members:
+            return "ringfence vif show {}".format(pool.facts.vifs[other.vif].name)
+        names = sorted(policy.groups) or sorted(view.members[other.vif].policy.groups) or ["GROUP"]
+        return "ringfence group add {} {} {}".format(names[0], name, pool.facts.vifs[other.vif].name)
+    if not policy.external:
+        return "ringfence vif set {} external=allow".format(name)
+    gateways = ",".join([show_prefix(g) for g in view.line.gateways] + [str(other.address)])
+    return "ringfence network set {} gateways={}".format(view.facts.name, gateways)
