@@ -31,6 +31,7 @@ def scenario(addresses: list[str]) -> dict:
     other = {"network": "backend", "addresses": ["10.0.9.1"], "ringfence": "ipv4=10.0.9.1 groups=web"}
     return {
         "hosts": ["h1"],
+        "pool": "no-agent=stock",  # else the baseline finds XAPI's locking mode at "disabled"
         "networks": {"backend": {"vlan": 120, "ringfence": "default=isolated inside=10.0.0.0/16 gateways=10.0.0.1"}},
         "guests": {"web": {"vifs": [web]}, "other": {"vifs": [other]}},
     }
