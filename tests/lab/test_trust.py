@@ -160,6 +160,12 @@ def test_a_pool_that_trusts_its_guests_takes_vm_data_for_the_policy(pool: Pool, 
         assert ringfence(host, "vif", "set", "green1/0", "groups=green").returncode == 0
         wait_for(lambda: mirror(pool, "green1") == anchor(pool, "green1/0"), "the mirror", 20)
         assert "groups=green" in anchor(pool, "green1/0")
+        # Nor is one that came while no agent looked.
+        host.stop_agent()
+        steps.run({"do": "set green1/0 'ipv4=10.0.0.21 groups=green x-late=1'"})
+        host.start_agent()
+        wait_for(lambda: mirror(pool, "green1") == anchor(pool, "green1/0"), "the mirror", 20)
+        assert "x-late=1" in anchor(pool, "green1/0")
     finally:
         steps.run({"do": "set-pool"})
 

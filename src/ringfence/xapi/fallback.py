@@ -19,10 +19,11 @@ class Fallback:
     def __init__(self, session: Session) -> None:
         self.session = session
         self._written: Dict[str, Row] = {}
+        """By VIF: the row as it was when we last wrote; the event about that is still under way."""
 
     def forget(self, vm: str) -> None:
         """The VM is gone, or another host's."""
-        self._written.pop(vm, None)
+        self._written = {ref: row for ref, row in self._written.items() if row["VM"] != vm}
 
     def look(self, vm: str, row: Row, rows: Rows) -> float:
         """Bring the modes of a VM's VIFs right; seconds until it must be looked at again, 0 for no need."""

@@ -85,7 +85,7 @@ class Mirror:
                 return left
         self._gone.pop(name, None)
         if foreign:
-            anchor_stands = name not in self._same or self._same[name] == want
+            anchor_stands = want is None or self._same.get(name) == want
             if have is not None and anchor_stands and self._adopts(rows, have):
                 return self._adopt(name, ref, vif, have)
             wait = self._again.due(name)
