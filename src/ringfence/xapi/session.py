@@ -72,9 +72,16 @@ class Session:
             self.ref = self._post("session.login_with_password", words)
 
     def call(self, method: str, *params: Any) -> Any:
-        """``CLASS.message`` with the session in front. Logs in first where there is no session yet."""
+        """``CLASS.message`` with the session in front. Logs in where there is no session, in dom0 also where it has ended (XAPI drops old ones)."""
         if not self.ref:
             self.login()
+            return self._post(method, [self.ref] + list(params))
+        try:
+            return self._post(method, [self.ref] + list(params))
+        except XapiFailure as failure:
+            if failure.code != "SESSION_INVALID" or self._host:
+                raise
+        self.login()  # nothing was done: XAPI looks at the session first
         return self._post(method, [self.ref] + list(params))
 
     def close(self) -> None:
