@@ -27,6 +27,7 @@ STORY = 40
 """How many of the last steps a failure tells."""
 INJECTED = (
     "event=xapi-lost",
+    "event=switch-lost",
     "event=switch-restarted",
     "event=flows-lost",
     "event=closed",

@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Any, Dict, Optional
 
-from ..errors import RingfenceError
+from ..errors import RingfenceError, SwitchRefused, Unreachable
 from ..switch import ofctl, port
 from ..switch.ovsdb import OvsdbView, OvsdbWatcher, read_once
 from ..wake import Wake
@@ -36,6 +36,8 @@ class Agent:
         self.state.host = host or self.state.host
         self.reconciler = Reconciler(self.state)
         self.outcome = Outcome()
+        self._failure = ""
+        """Why the last round failed, if it did."""
         self.rounds = 0
         """Completed reconciles."""
         self._token = ""
@@ -79,8 +81,9 @@ class Agent:
                     if due:
                         self.reconcile()
                     self._sweep()
+                self._failure = ""
             except RingfenceError as error:
-                log.error("event=reconcile-failed reason=%s", error)
+                self._tell(error)
                 self._stopping.wait(TICK_S)
                 self.dirty.set()
         self.xapi.stop()
@@ -92,6 +95,16 @@ class Agent:
     def stop(self) -> None:
         self._stopping.set()
         self.dirty.set()
+
+    def _tell(self, error: RingfenceError) -> None:
+        """A switch that is away is tried again and again, and told once."""
+        if isinstance(error, Unreachable) and not isinstance(error, SwitchRefused):
+            if not self._failure:
+                log.warning("event=switch-lost reason=%s", error)
+            self._failure = self._failure or str(error)
+        elif self._failure != str(error):
+            self._failure = str(error)
+            log.error("event=reconcile-failed reason=%s", error)
 
     def reconcile(self, view: Optional[OvsdbView] = None, held: bool = False) -> Outcome:
         """Bring every bridge to what is known. The caller holds the lock or is alone."""

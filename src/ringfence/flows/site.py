@@ -63,9 +63,12 @@ class Site:
         return self.number(self.view.identity(member))
 
     def uplink(self) -> Identity:
-        """Who a flooded frame may mean beyond the uplinks: machines, and the members that live elsewhere."""
+        """Who a flooded frame may mean beyond the uplinks: machines, and the members that are not here.
+
+        A halted one too: it may be started elsewhere while this host hears nothing of it.
+        """
         offers: Set[Token] = {EXTERNAL}
         for member in self.members:
-            if member.vif.migrating or (member.vif.host and not self.ports(member)):
+            if member.vif.migrating or not self.ports(member):
                 offers |= self.view.identity(member).offers
         return Identity(False, frozenset(), frozenset(offers))

@@ -72,7 +72,10 @@ class Session:
             self.ref = self._post("session.login_with_password", words)
 
     def call(self, method: str, *params: Any) -> Any:
-        """``CLASS.message`` with the session in front. Logs in where there is no session, in dom0 also where it has ended (XAPI drops old ones)."""
+        """``CLASS.message`` with the session in front.
+
+        Logs in where there is no session yet, in dom0 also where XAPI has dropped an old one.
+        """
         if not self.ref:
             self.login()
             return self._post(method, [self.ref] + list(params))
