@@ -7,9 +7,44 @@ from typing import Any, NamedTuple
 import yaml
 
 from ringfence.errors import BadInput
+from ringfence.shape import NONE, Keys, check
 
 Interface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 NAME_LIMIT = 11
+_TEXT = (NONE, str)
+_WORDS = (NONE, str, [str])
+_VIF = Keys(
+    {"network": str},
+    {
+        "addresses": (NONE, [str]),
+        "ringfence": _TEXT,
+        "locking_mode": str,
+        "ipv4_allowed": _WORDS,
+        "ipv6_allowed": _WORDS,
+        "gateway": _WORDS,
+    },
+)
+SHAPE = Keys(
+    {},
+    {
+        "hosts": (NONE, [(int, str)]),
+        "networks": (
+            NONE,
+            {
+                str: (
+                    NONE,
+                    Keys({}, {"vlan": int, "nic": int, "bond": str, "internal": bool, "ringfence": _TEXT, "default_locking_mode": str}),
+                )
+            },
+        ),
+        "guests": (NONE, {str: Keys({}, {"host": (int, str), "running": bool, "vifs": (NONE, [_VIF])})}),
+        "outside": (NONE, {str: Keys({"network": str}, {"addresses": (NONE, [str]), "gateway": _WORDS})}),
+        "steps": (NONE, [dict]),
+        "pool": _TEXT,
+        "title": _TEXT,
+        "stock": (NONE, [(int, str)]),
+    },
+)
 
 
 class Network(NamedTuple):
@@ -61,19 +96,33 @@ class Scenario(NamedTuple):
 def load(path: str) -> Scenario:
     """Raises BadInput, in one line that names the place in the file."""
     try:
-        data = yaml.safe_load(Path(path).read_text())
+        data = parse(Path(path).read_text())
     except OSError as error:
         raise BadInput(str(error.strerror), path, "name a scenario file that can be read") from None
-    except yaml.YAMLError as error:
-        raise BadInput(f"is not YAML: {' '.join(str(error).split())}", path, "mend the file") from None
+    except UnicodeDecodeError as error:
+        raise BadInput(f"is not UTF-8 text: {error}", path, "mend the file") from None
+    except BadInput as error:
+        raise error.at(path) from None
     try:
         return read(data)
     except BadInput as error:
         raise error.at(path) from None
 
 
+def parse(text: str) -> Any:
+    """YAML, as plain data. Raises BadInput."""
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise BadInput(f"is not YAML: {' '.join(str(error).split())}", mend="mend the file") from None
+
+
 def read(data: Any) -> Scenario:
     _keys(data, "scenario", {"hosts", "networks", "guests", "outside", "steps", "pool", "title", "stock"})
+    try:
+        check(data, SHAPE)
+    except ValueError as error:
+        raise BadInput(str(error), "scenario", "see docs/lab.md for what may stand there") from None
     hosts = tuple(_name(h, "hosts") for h in data.get("hosts") or ["h1"])
     networks = {n: _network(n, spec) for n, spec in (data.get("networks") or {}).items()}
     guests = {n: _guest(n, spec, hosts, networks) for n, spec in (data.get("guests") or {}).items()}

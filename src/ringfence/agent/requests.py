@@ -7,16 +7,19 @@ from ..errors import RingfenceError
 from ..flows import FlowSet
 from ..flows.pipeline import KIND_DROP, KIND_LOCAL, read_cookie
 from ..picture import Facts
+from ..shape import NONE, Keys, check
 from ..switch import ofctl, port
 from ..switch.ovsdb import read_once
 from . import audit
 from .compose import compose, learn
 from .plan import lay_out, named
+from .told import INTERFACE, PLUG
 
 if TYPE_CHECKING:
     from .agent import Agent
 
 LONGEST_WAIT_S = 30.0
+WAIT = Keys({"kind": str, "uuid": str, "line": (NONE, str)}, {"timeout": (int, float)})
 
 
 class Requests:
@@ -52,6 +55,7 @@ class Requests:
         agent = self.agent
         with agent.lock:
             known = agent.xapi.facts if agent.xapi.facts is not None else agent.state.facts
+            check(request["plug"], PLUG, "plug")
             learn(request["plug"], agent.state, known, agent.xapi.in_sync)
             if known is None:
                 return {"known": False}
@@ -60,6 +64,8 @@ class Requests:
 
     def _commit(self, request: Dict[str, Any]) -> Dict[str, Any]:
         agent, plug = self.agent, request["plug"]
+        check(plug, PLUG, "plug")
+        check(request["ofport"], int, "ofport")
         with agent.lock:
             view = agent.ovsdb.view
             found = view.find(plug["interface"]) if view else None
@@ -81,6 +87,7 @@ class Requests:
 
     def _unplug(self, request: Dict[str, Any]) -> Dict[str, Any]:
         agent = self.agent
+        check(request["interface"], INTERFACE, "interface")
         with agent.lock:
             agent.state.plugs.pop(request["interface"], None)
             agent.links.pop(request["interface"], None)
@@ -94,6 +101,7 @@ class Requests:
     def _wait(self, request: Dict[str, Any]) -> Dict[str, Any]:
         """Until the line of a VIF or network is the given one in the facts enforced; None once it is gone for good."""
         agent = self.agent
+        check(request, WAIT)
         deadline = time.monotonic() + min(float(request.get("timeout", 5)), LONGEST_WAIT_S)
         while True:
             with agent.lock:
@@ -137,6 +145,7 @@ class Requests:
     def _flows(self, request: Dict[str, Any]) -> Dict[str, Any]:
         """Flows that are there because a VIF is plugged here, and flows that nothing accounts for."""
         agent = self.agent
+        check(request, Keys({}, {"vif": str}))
         with agent.lock:
             counted, ours = 0, 0
             lost: List[str] = []

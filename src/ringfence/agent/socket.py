@@ -29,7 +29,7 @@ class _Handler(socketserver.StreamRequestHandler):
             if not isinstance(request, dict):
                 raise ValueError("not an object")
             answer = self.server.answer(request)  # type: ignore[attr-defined]
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             answer = {"error": "the request cannot be read: {}".format(error)}
         try:
             self.wfile.write(json.dumps(answer).encode("utf-8") + b"\n")

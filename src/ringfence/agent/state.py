@@ -7,8 +7,14 @@ from typing import Any, Dict, Optional
 from .. import paths
 from ..picture import Facts
 from ..picture.facts import facts_from_json
+from ..shape import NONE, Keys, check
+from .told import INTERFACE, PLUG, TEXT
 
 VERSION = 1
+SHAPE = Keys(
+    {"host": str, "numbers": {str: {str: {str: int}}}, "plugs": {INTERFACE: PLUG}, "lines": {str: TEXT}, "facts": (NONE, dict)},
+    {},
+)
 
 
 class State:
@@ -33,13 +39,14 @@ class State:
                 data = json.load(kept)
             if data["version"] != VERSION:
                 raise ValueError("version {}".format(data["version"]))
+            check(data, SHAPE)
             facts = data["facts"]
             state.facts = None if facts is None else facts_from_json(facts)
             state.host, state.numbers, state.plugs = data["host"], data["numbers"], data["plugs"]
             state.lines = data["lines"]
         except FileNotFoundError:
             pass
-        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
             state = cls()
             state.problem = "{}: cannot be read ({}): starting without it".format(paths.STATE, error)
         return state

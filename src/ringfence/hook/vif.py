@@ -5,8 +5,10 @@ import time
 from typing import Any, Dict, NamedTuple, Optional
 
 from .. import paths
+from ..agent.told import PLUG
 from ..errors import BadInput, RingfenceError
 from ..records.addresses import parse_mac
+from ..shape import check
 from ..xapi.rows import own_mode
 from . import xenstore
 
@@ -46,7 +48,7 @@ def read_json(call: Call, patience: float = 1.0) -> Dict[str, Any]:
             if isinstance(data, dict):
                 return data
             reason = "it is not an object"
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             reason = str(error)
         if time.monotonic() > deadline:
             raise BadInput("the description of the VIF cannot be read: {}".format(reason), path, "is it an old domain? restart the VM")
@@ -64,9 +66,7 @@ def describe(call: Call, data: Dict[str, Any]) -> Dict[str, Any]:
         final = xenstore.read("/vm/{}/final-uuid".format(call.vm)) or call.vm
         mac = parse_mac(data["mac"])
         line = data.get("other_config", {}).get("ringfence")
-        if line is not None and not isinstance(line, str):
-            raise ValueError("other_config:ringfence is no text")
-        return {
+        told = {
             "interface": call.interface,
             "vif": str(keys["vif-uuid"]),
             "vm": final,
@@ -84,6 +84,8 @@ def describe(call: Call, data: Dict[str, Any]) -> Dict[str, Any]:
                 "attached-mac": mac,
             },
         }
+        check(told, PLUG)
+        return told
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         where = paths.vif_json(call.vm, call.device)
         raise BadInput("lacks what a policy needs ({!r})".format(error), where, "restart the VM") from None

@@ -3,6 +3,7 @@
 from typing import Any, Dict, NamedTuple, Optional
 
 from ..records import XapiFields
+from ..shape import NONE, Items, Keys, check
 
 
 class VifFacts(NamedTuple):
@@ -52,8 +53,21 @@ class Facts(NamedTuple):
         }
 
 
+_TEXT = (NONE, str)
+_VIF = Keys(
+    {
+        **{name: str for name in ("uuid", "vm", "vm_name", "device", "mac", "network", "host")},
+        **{"line": _TEXT, "xapi": Items(str, [str], [str]), "migrating": bool},
+    },
+    {},
+)
+_NETWORK = Keys({"uuid": str, "name": str, "bridge": str, "line": _TEXT}, {})
+_SHAPE = Keys({"vifs": [_VIF], "networks": [_NETWORK], "hosts": {str: str}, "pool": _TEXT}, {})
+
+
 def facts_from_json(data: Dict[str, Any]) -> Facts:
     """The inverse of ``Facts.to_json``. Raises KeyError, TypeError or ValueError on anything else."""
+    check(data, _SHAPE)
     vifs = {}
     for row in data["vifs"]:
         mode, ipv4, ipv6 = row["xapi"]

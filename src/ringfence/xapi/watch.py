@@ -45,7 +45,7 @@ class XapiWatcher(threading.Thread):
                 token = ""
                 self.in_sync = False
                 self._stopping.wait(0.5)
-            except (KeyError, TypeError, AttributeError, RingfenceError) as error:
+            except (LookupError, TypeError, ValueError, AttributeError, RingfenceError) as error:
                 log.error("event=xapi-unreadable reason=%r", error)
                 token = ""
                 self.in_sync = False
