@@ -55,10 +55,12 @@ class Facts(NamedTuple):
 
 _TEXT = (NONE, str)
 _VIF = Keys(
-    {
-        **{name: str for name in ("uuid", "vm", "vm_name", "device", "mac", "network", "host")},
-        **{"line": _TEXT, "xapi": Items(str, [str], [str]), "migrating": bool},
-    },
+    dict(
+        dict.fromkeys(("uuid", "vm", "vm_name", "device", "mac", "network", "host"), str),
+        line=_TEXT,
+        xapi=Items(str, [str], [str]),
+        migrating=bool,
+    ),
     {},
 )
 _NETWORK = Keys({"uuid": str, "name": str, "bridge": str, "line": _TEXT}, {})
