@@ -7,7 +7,7 @@ DEBIAN := openvswitch-switch openvswitch-common iproute2 ethtool python3-venv op
 PYTEST := $(PY) -m pytest
 RUN := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: setup demo test lint bench soak clean
+.PHONY: setup demo test lint fuzz bench soak clean
 
 setup: $(VENV)/.ready
 
@@ -33,6 +33,9 @@ lint: setup
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/vermin --quiet --no-tips --target=3.6- --violations src/ringfence
+
+fuzz: setup
+	@for target in $$($(PY) tests/fuzz --list); do $(PY) tests/fuzz $$target --minutes $${MINUTES:-30} || exit; done
 
 bench: setup
 	@$(RUN) $(PY) bench/hook.py

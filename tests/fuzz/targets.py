@@ -441,3 +441,14 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], list[bytes]]] = {
     "scenarios": (scenarios, [SCENARIO]),
 }
 """The function, and what a fuzzer begins with."""
+
+DICTIONARY = (
+    *("mode=", "ipv4=", "ipv6=", "groups=", "peers=", "external=", "services=", "mac=", "x-", "locking-mode=", "ipv4-allowed="),
+    *("unlocked", "locked", "isolated", "disabled", "allow", "deny", "dhcp", "dhcp6", "ra", "router", "default=", "inside=", "gateways="),
+    *("least=", "enforce=", "watch", "host=", "vm-data=", "adopt", "mirror", "no-agent=", "stock", "closed"),
+    *("10.0.0.0/8", "10.0.0.5", "fd00::/64", "fe80::1", "::/0", "/32", "/128", MAC, "vif7.0", "tap7.0", "vm-data/ringfence/0"),
+    *("null", "true", "[]", "{}", "-1", "1e999", "\\x00", "\\xff", "\\x0a", "\\xc3\\xa9"),
+    *("describe", "commit", "unplug", "wait", "status", "flows", "audit", "proposal", "plug", "interface", "ofport", "timeout"),
+    *("hosts:", "networks:", "guests:", "outside:", "steps:", "reach:", "no-reach:", "send:", "while:", "vifs:", "addresses:"),
+)
+"""Words that a fuzzer puts in, as libFuzzer writes them."""

@@ -2,6 +2,7 @@
 
 import re
 
+from ..records.addresses import MAC
 from ..shape import NONE, Items, Keys
 
 INTERFACE = re.compile(r"(vif|tap)[0-9]{1,10}\.[0-9]{1,3}")
@@ -13,7 +14,7 @@ PLUG = Keys(
         "vif": NAME,
         "vm": NAME,
         "device": re.compile(r"[0-9]{1,3}"),
-        "mac": re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}"),
+        "mac": MAC,
         "network": NAME,
         "bridge": re.compile(r"[^\s\"',-][^\s\"',]{0,63}"),
         "line": TEXT,

@@ -3,6 +3,7 @@
 from typing import Any, Dict, NamedTuple, Optional
 
 from ..records import XapiFields
+from ..records.addresses import MAC
 from ..shape import NONE, Items, Keys, check
 
 
@@ -56,7 +57,8 @@ class Facts(NamedTuple):
 _TEXT = (NONE, str)
 _VIF = Keys(
     dict(
-        dict.fromkeys(("uuid", "vm", "vm_name", "device", "mac", "network", "host"), str),
+        dict.fromkeys(("uuid", "vm", "vm_name", "device", "network", "host"), str),
+        mac=MAC,
         line=_TEXT,
         xapi=Items(str, [str], [str]),
         migrating=bool,

@@ -9,7 +9,7 @@ from ..errors import BadRecord
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Prefix = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
-_MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
+MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
 
 
 def parse_prefix(text: str, version: Optional[int] = None, lenient: bool = False) -> Prefix:
@@ -75,7 +75,7 @@ def link_local(mac: str) -> Prefix:
 def parse_mac(text: str) -> str:
     """A unicast MAC in lower case with colons."""
     mac = text.strip().lower().replace("-", ":")
-    if not _MAC.match(mac):
+    if not MAC.match(mac):
         raise BadRecord("{!r} is not a MAC address".format(text), mend="write six octets, aa:bb:cc:dd:ee:ff")
     if int(mac[:2], 16) & 1:
         raise BadRecord("{} is a multicast address".format(mac), mend="write the VIF's own MAC")

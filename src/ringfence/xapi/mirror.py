@@ -93,7 +93,10 @@ class Mirror:
                 return wait
             self._again.done(name)
             self._report(row, key, have, vif)
-        return self._put(vm, row, key, want)
+        wait = self._put(vm, row, key, want)
+        if not wait:
+            self._same[name] = want
+        return wait
 
     def _put(self, vm: str, row: Row, key: str, want: Optional[str]) -> float:
         try:
@@ -102,7 +105,6 @@ class Mirror:
         except RingfenceError as error:
             log.warning("vm=%s event=mirror-failed key=%s reason=%s", row["uuid"], _shown(key), error)
             return FIRST_S
-        self._same[(vm, key)] = want
         self._written[vm] = row
         return 0.0
 

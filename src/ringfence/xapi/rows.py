@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
 from ..picture import Facts, NetworkFacts, VifFacts
 from ..records import XapiFields
+from ..records.addresses import MAC
 
 CLASSES = ("pool", "host", "network", "vm", "vif")
 KEY = "ringfence"
@@ -29,6 +30,10 @@ class Rows:
         self.lock = threading.RLock()
         self._uuids: Dict[str, str] = {}
         """uuid of a VIF that is among the facts, by reference."""
+        self._hosts: Dict[str, str] = {}
+        """uuids of the hosts by reference."""
+        self._refs: Dict[str, Set[str]] = {}
+        """The other way; two while one row takes another's place, for events come in no order."""
         self._vifs_of: Dict[str, Set[str]] = {}
         """References of VIFs by reference of their VM, and of their network."""
 
@@ -64,25 +69,27 @@ class Rows:
         """Bring the facts up to date."""
         tables, facts = self.tables, self.facts
         hosts = {row["uuid"]: row["name_label"] for row in tables["host"].values()}
+        host_refs = {ref: row["uuid"] for ref, row in tables["host"].items()}
         stale: Iterable[str] = set()
-        if set(hosts) != set(facts.hosts):
-            stale = list(tables["vif"])
+        if host_refs != self._hosts:
+            self._hosts, stale = host_refs, list(tables["vif"])
         else:
             stale = {ref for kind, ref in touched if kind == "vif"}
             for kind, ref in touched:
                 if kind in ("vm", "network"):
                     stale |= self._vifs_of.get(ref, set())
-        changed: Dict[str, Optional[VifFacts]] = {}
+        doubtful: Set[str] = set()
         for ref in stale:
-            known = self._uuids.get(ref, "")
-            vif = self._vif(ref)
-            if known and (vif is None or vif.uuid != known):
-                changed[known] = None
-                del self._uuids[ref]
+            known, vif = self._uuids.pop(ref, None), self._vif(ref)
+            if known is not None:
+                doubtful.add(known)
+                self._refs[known].discard(ref)
             if vif is not None:
+                doubtful.add(vif.uuid)
                 self._uuids[ref] = vif.uuid
-                if facts.vifs.get(vif.uuid) != vif:
-                    changed[vif.uuid] = vif
+                self._refs.setdefault(vif.uuid, set()).add(ref)
+        changed = {uuid: self._of_uuid(uuid) for uuid in doubtful}
+        changed = {uuid: vif for uuid, vif in changed.items() if facts.vifs.get(uuid) != vif}
         if changed:
             vifs = dict(facts.vifs)
             for uuid, found in changed.items():
@@ -101,14 +108,24 @@ class Rows:
             self.facts = facts
 
     def _vif(self, ref: str) -> Optional[VifFacts]:
-        """None for what is no VIF of a VM proper: VIFs of templates, snapshots and control domains are left out."""
+        """None for what is no VIF of a VM proper: VIFs of templates, snapshots and control domains are left out.
+
+        So is one with no MAC that is one: its port is a stranger's, closed where a network is fenced.
+        """
         row = self.tables["vif"].get(ref)
         if row is None:
             return None
         vm, network = self.tables["vm"].get(row["VM"]), self.tables["network"].get(row["network"])
-        if vm is None or network is None or not is_guest(vm):
+        if vm is None or network is None or not is_guest(vm) or not MAC.match(row["MAC"].lower()):
             return None
         return _vif(row, vm, network, self.tables["host"].get(vm["resident_on"]))
+
+    def _of_uuid(self, uuid: str) -> Optional[VifFacts]:
+        refs = self._refs[uuid]
+        if not refs:
+            del self._refs[uuid]
+            return None
+        return self._vif(max(refs))
 
     def vifs_of(self, vm: str) -> List[Tuple[str, Row]]:
         """References and rows of the VIFs of a VM (by reference)."""
