@@ -41,7 +41,7 @@ bench: setup
 	@$(RUN) $(PY) bench/hook.py
 
 soak: setup
-	RINGFENCE_FRAMES=100000 RINGFENCE_POOLS=1000 $(RUN) $(PYTEST) tests/switch
+	RINGFENCE_FRAMES=100000 RINGFENCE_POOLS=1000 RINGFENCE_MEGAFLOW_POOLS=60 $(RUN) $(PYTEST) --timeout=7200 tests/switch
 	RINGFENCE_SEEDS=20 $(RUN) $(PYTEST) tests/lab/test_walk.py
 
 clean:

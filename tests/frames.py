@@ -5,12 +5,17 @@ import struct
 from typing import NamedTuple
 
 from scapy.all import (
+    AH,
     ARP,
     BOOTP,
     ICMP,
     IP,
+    LLC,
+    SNAP,
     UDP,
+    Dot1AD,
     Dot1Q,
+    Dot3,
     Ether,
     ICMPv6EchoRequest,
     ICMPv6ND_NA,
@@ -23,6 +28,8 @@ from scapy.all import (
     IPv6,
     IPv6ExtHdrDestOpt,
     IPv6ExtHdrFragment,
+    IPv6ExtHdrHopByHop,
+    IPv6ExtHdrRouting,
     Packet,
     Raw,
 )
@@ -168,8 +175,57 @@ class Frames:
             lambda f: Ether(src=me.mac, dst=BROADCAST) / IP(src=me.ipv4, dst="10.0.0.255", flags=1) / UDP(sport=67, dport=68),
             lambda f: Ether(src=me.mac, dst=self.chance.choice(["01:80:c2:00:00:02", "01:00:0c:cc:cc:cc"])) / Raw(b"?" * 46),
             lambda f: f / ICMPv6NDOptSrcLLAddr(lladdr=third.mac) if ICMPv6ND_NS in f else f,
+            lambda f: self._stacked(f),
+            lambda f: self._snap(f),
+            lambda f: self._wrapped(f, third),
+            lambda f: self._options(f, me, third),
         ]
         return self.chance.choice(lies)(frame)
+
+    def _stacked(self, frame: Packet) -> Packet:
+        """One to three tags of either kind, also of VLAN 0."""
+        head = Ether(src=frame.src, dst=frame.dst)
+        for _ in range(self.chance.randint(1, 3)):
+            head /= self.chance.choice([Dot1Q, Dot1AD])(vlan=self.chance.choice([0, 0, 120, 7, 4095]), prio=self.chance.randrange(8))
+        return head / frame.payload
+
+    def _snap(self, frame: Packet) -> Packet:
+        """The same behind an 802.2 header, as Ethernet frames with a length are; now and then also tagged, or of another vendor's."""
+        inside = LLC() / SNAP(OUI=self.chance.choice([0, 0, 0xF8, 0xC]), code=frame.type) / frame.payload
+        if self.chance.random() < 0.3:
+            return Ether(src=frame.src, dst=frame.dst, type=0x8100) / Raw(struct.pack("!HH", 0, len(inside)) + bytes(inside))
+        return Dot3(src=frame.src, dst=frame.dst) / inside
+
+    def _wrapped(self, frame: Packet, third: Somebody) -> Packet:
+        """Extension headers, any and in any order, before what an IPv6 packet bears; at times it bears a lie."""
+        if IPv6 not in frame:
+            return frame
+        inside = self.chance.choice(
+            [
+                frame[IPv6].payload,
+                ICMPv6ND_RA(),
+                ICMPv6ND_NA(tgt=third.ipv6) / ICMPv6NDOptDstLLAddr(lladdr=third.mac),
+                Raw(b"\x82" + bytes(23)),
+            ]
+        )
+        for _ in range(self.chance.randint(1, 3)):
+            kinds = [IPv6ExtHdrHopByHop(), IPv6ExtHdrDestOpt(), IPv6ExtHdrRouting(), AH(icv=bytes(12))]
+            inside = (
+                self.chance.choice([*kinds, IPv6ExtHdrFragment(m=self.chance.randrange(2), offset=self.chance.choice([0, 0, 8]))]) / inside
+            )
+        return Ether(src=frame.src, dst=frame.dst) / IPv6(src=frame[IPv6].src, dst=frame[IPv6].dst, hlim=255) / inside
+
+    def _options(self, frame: Packet, me: Somebody, third: Somebody) -> Packet:
+        """Neighbour discovery with options again and again, of right and wrong kinds and lengths."""
+        for kind in (ICMPv6ND_NS, ICMPv6ND_NA):
+            if kind in frame:
+                body = kind(tgt=frame[kind].tgt)
+                for _ in range(self.chance.randint(1, 3)):
+                    units = self.chance.choice([1, 1, 1, 0, 2])
+                    mac_of = bytes.fromhex(self.chance.choice([me, third]).mac.replace(":", ""))
+                    body /= Raw(bytes([self.chance.choice([1, 2, 1, 2, 14, 3]), units]) + mac_of + bytes(8 * max(0, units - 1)))
+                return Ether(src=frame.src, dst=frame.dst) / IPv6(src=frame[IPv6].src, dst=frame[IPv6].dst, hlim=255) / body
+        return frame
 
     @staticmethod
     def _put(frame: Packet, layer: type, **fields: object) -> Packet:

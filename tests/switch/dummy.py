@@ -1,15 +1,31 @@
-"""A private Open vSwitch with the dummy datapath: no root, no frames, but the real parser, tables and ofproto/trace."""
+"""A private Open vSwitch that needs no root: the real parser, tables, ofproto/trace and userspace datapath, on ports that are files."""
 
+import io
 import re
 import shutil
 import subprocess
 from collections import Counter
 from pathlib import Path
+from typing import NamedTuple
 
 from ovs.unixctl.client import UnixctlClient
+from scapy.utils import RawPcapReader
 
+from pools import LOCAL
+from ringfence.switch.bridge import PREFIX_TABLES, PREFIXES
+
+PCAP_HEAD = 24
+"""Bytes before the first frame of a file."""
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
+_LOOKUPS = re.compile(r"(?:hit|missed|lost):(\d+)")
 _SHOW = re.compile(r"^\s+(\S+) (\d+)/(\d+):", re.MULTILINE)
+
+
+class Left(NamedTuple):
+    """A frame that left the switch."""
+
+    port: int
+    frame: bytes
 
 
 class DummySwitch:
@@ -23,6 +39,10 @@ class DummySwitch:
         self._client: UnixctlClient | None = None
         self.ports: dict[int, int] = {}
         """OpenFlow port by datapath port."""
+        self._sent: dict[int, tuple[Path, int]] = {}
+        """By OpenFlow port: the file that takes what leaves by it, and how much of that was read."""
+        self._names: dict[int, str] = {}
+        self._looked_up = 0
 
     def run(self, *words: str, feed: str | None = None) -> str:
         done = subprocess.run(words, env=self.env, input=feed, capture_output=True, text=True, check=False)
@@ -65,16 +85,26 @@ class DummySwitch:
 
     def bridge(self, ports: list[tuple[str, int, int]], no_flood: list[str]) -> None:
         self.run("ovs-vsctl", "--if-exists", "del-br", "br0")
+        for old in self.folder.glob("*.pcap"):
+            old.unlink()
         words = ["ovs-vsctl", "add-br", "br0", "--", "set", "Bridge", "br0", "datapath_type=dummy", "fail_mode=standalone"]
+        for table in PREFIX_TABLES:
+            words += ["--", f"--id=@t{table}", "create", "Flow_Table", f"prefixes={PREFIXES}"]
+            words += ["--", "set", "Bridge", "br0", f"flow_tables:{table}=@t{table}"]
         for name, number, tag in ports:
             words += ["--", "add-port", "br0", name, *([f"tag={tag}"] if tag else [])]
             words += ["--", "set", "Interface", name, "type=dummy", f"ofport_request={number}"]
+        self._names = {number: name for name, number, _ in ports} | {LOCAL: "br0"}
+        for name in self._names.values():
+            words += ["--", "set", "Interface", name, f"options:tx_pcap={self.folder}/{name}.pcap"]
         self.run(*words)
+        self._looked_up = self._lookups()
+        self._sent = {number: (self.folder / f"{name}.pcap", PCAP_HEAD) for number, name in self._names.items()}
         for name in no_flood:
             self.run("ovs-ofctl", "-O", "OpenFlow10", "mod-port", "br0", name, "no-flood")
         self.ports = {}
         for name, openflow, datapath in _SHOW.findall(self.appctl("dpif/show")):
-            self.ports[int(datapath)] = 65534 if name == "br0" else int(openflow)
+            self.ports[int(datapath)] = LOCAL if name == "br0" else int(openflow)
 
     def appctl(self, command: str, *arguments: str) -> str:
         assert self._client is not None
@@ -93,6 +123,32 @@ class DummySwitch:
             if word.strip().isdigit():
                 found[self.ports[int(word)]] += 1
         return found, text
+
+    def forget(self) -> None:
+        """What the switch has learned and cached: MACs and datapath flows."""
+        self.appctl("fdb/flush", "br0")
+        self.appctl("revalidator/purge")
+
+    def emit(self, in_port: int, frame: bytes) -> list[Left]:
+        """Send a frame through the datapath, with all that it has learned and cached; what leaves, by which ports."""
+        self.appctl("netdev-dummy/receive", self._names[in_port], frame.hex())
+        self._looked_up += 1
+        assert any(self._lookups() >= self._looked_up for _ in range(10_000)), "the datapath did not take the frame"
+        found = []
+        for number, (path, read) in self._sent.items():
+            size = path.stat().st_size
+            if size > read:
+                with path.open("rb") as kept:
+                    head = kept.read(PCAP_HEAD)
+                    kept.seek(read)
+                    more = RawPcapReader(io.BytesIO(head + kept.read(size - read)))
+                found += [Left(number, sent) for sent, _ in more]
+                self._sent[number] = (path, size)
+        return found
+
+    def _lookups(self) -> int:
+        """How many frames the datapath has dealt with."""
+        return sum(map(int, _LOOKUPS.findall(self.appctl("dpctl/show"))[:3]))
 
     def stop(self) -> None:
         if self._client is not None:

@@ -80,10 +80,11 @@ class Rows:
                     stale |= self._vifs_of.get(ref, set())
         doubtful: Set[str] = set()
         for ref in stale:
-            known, vif = self._uuids.pop(ref, None), self._vif(ref)
-            if known is not None:
+            if ref in self._uuids:
+                known = self._uuids.pop(ref)
                 doubtful.add(known)
                 self._refs[known].discard(ref)
+            vif = self._vif(ref)
             if vif is not None:
                 doubtful.add(vif.uuid)
                 self._uuids[ref] = vif.uuid

@@ -1,4 +1,4 @@
-"""The evaluator held against ofproto/trace: generated pools, generated frames, the same ports."""
+"""The evaluator held against the switch: generated pools, generated frames; ofproto/trace and the datapath send them the same way."""
 
 import os
 import random
@@ -6,11 +6,12 @@ from collections import Counter
 
 import pytest
 
-from dummy import DummySwitch
+from dummy import DummySwitch, Left
 from frames import Frames, Somebody
 from pools import LOCAL, UPLINK, compiled, picture, plan, vif
 from ringfence.errors import SwitchRefused, Unreachable
 from ringfence.flows import FlowSet, Numbers, compile_bridge, evaluate
+from ringfence.flows.evaluate import Verdict
 from ringfence.flows.frame import read_frame
 from ringfence.flows.pipeline import REASONS
 from ringfence.picture import Picture
@@ -100,37 +101,48 @@ class Learning:
         return Counter(p for p in (UPLINK, INTERNAL, LOCAL) if p != in_port and self._access.get(p, 0) in (0, vlan))
 
 
-def outputs(flows: FlowSet, frame: bytes, in_port: int, access: dict[int, int]) -> tuple[Counter, tuple]:
-    verdict, learning = evaluate(flows, frame, in_port), Learning(access)
+def outputs(flows: FlowSet, frame: bytes, in_port: int, learning: Learning) -> tuple[Counter, Verdict]:
+    verdict = evaluate(flows, frame, in_port)
     found: Counter = Counter()
     for port, sent in verdict.outputs:
         found += learning.forward(sent, in_port) if isinstance(port, str) else Counter([port])
-    return found, verdict.drops
+    return found, verdict
+
+
+def generated_switch(switch: DummySwitch, seed: int) -> tuple[FlowSet, Frames, dict[int, int], int]:
+    """A generated pool in the switch: its flows, frames of its parties, the VLANs of its access ports, and that of its network."""
+    chance = random.Random(seed)
+    pool = generated(chance)
+    tag = chance.choice([0, 120])
+    local = INTERNAL if tag else LOCAL
+    bond = random.Random(-seed).choices([{}, {"backups": (UPLINK,)}, {"deaf": (UPLINK,)}], (17, 1, 2))[0]
+    flows, ports = compiled(pool, tag=tag, local=local, **bond)
+    vifs = [(f"v{number}", number, tag) for number in ports.values()]
+    switch.bridge([("eth0", UPLINK, 0), ("xapi1", INTERNAL, 120), *vifs], [name for name, _, _ in vifs])
+    switch.run("ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", "br0", "-", feed="\n".join(map(str, flows)))
+    access = {INTERNAL: 120, **{number: tag for _, number, tag in vifs}}
+    return flows, Frames(chance, parties(pool, ports, local)), access, tag
 
 
 def test_the_evaluator_agrees_with_the_switch(switch: DummySwitch, capsys) -> None:
     seen: Counter = Counter()
     total = delivered = 0
     for seed in range(POOLS):
-        chance = random.Random(seed)
-        pool = generated(chance)
-        tag = chance.choice([0, 120])
-        local = INTERNAL if tag else LOCAL
-        bond = random.Random(-seed).choices([{}, {"backups": (UPLINK,)}, {"deaf": (UPLINK,)}], (17, 1, 2))[0]
-        flows, ports = compiled(pool, tag=tag, local=local, **bond)
-        vifs = [(f"v{number}", number, tag) for number in ports.values()]
-        switch.bridge([("eth0", UPLINK, 0), ("xapi1", INTERNAL, 120), *vifs], [name for name, _, _ in vifs])
-        switch.run("ovs-ofctl", "-O", "OpenFlow14", "--bundle", "add-flows", "br0", "-", feed="\n".join(map(str, flows)))
-        access = {INTERNAL: 120, **{number: tag for _, number, tag in vifs}}
-        frames = Frames(chance, parties(pool, ports, local))
+        flows, frames, access, tag = generated_switch(switch, seed)
         for _ in range(max(1, FRAMES // POOLS)):
             sender, frame = frames.draw(tag)
-            wanted, drops = outputs(flows, frame, sender.port, access)
+            wanted, verdict = outputs(flows, frame, sender.port, Learning(access))
             real, trace = switch.trace(sender.port, frame)
-            assert real == wanted, f"seed {seed}, port {sender.port}, frame {frame.hex()}: {dict(wanted)}, switch {dict(real)}\n{trace}"
+            where = f"seed {seed}, port {sender.port}, frame {frame.hex()}: {dict(wanted)}"
+            assert real == wanted, f"{where}, switch {dict(real)}\n{trace}"
+            switch.forget()
+            left = switch.emit(sender.port, frame)
+            assert Counter(port for port, _ in left) == wanted, f"{where}, datapath {left}\n{trace}"
+            for port, sent in verdict.outputs:
+                assert isinstance(port, str) or Left(port, sent) in left, f"{where}: {port} was to get {sent.hex()}, not {left}"
             total += 1
             delivered += bool(wanted)
-            seen.update(set(drops))
+            seen.update(set(verdict.drops))
     with capsys.disabled():
         reasons = ", ".join(f"{name} {count}" for name, count in sorted(seen.items()))
         print(f"\n{total} frames over {POOLS} pools, {100 * delivered // total} % delivered; drops: {reasons}")
