@@ -175,8 +175,8 @@ class Frames:
             lambda f: Ether(src=me.mac, dst=BROADCAST) / IP(src=me.ipv4, dst="10.0.0.255", flags=1) / UDP(sport=67, dport=68),
             lambda f: Ether(src=me.mac, dst=self.chance.choice(["01:80:c2:00:00:02", "01:00:0c:cc:cc:cc"])) / Raw(b"?" * 46),
             lambda f: f / ICMPv6NDOptSrcLLAddr(lladdr=third.mac) if ICMPv6ND_NS in f else f,
-            lambda f: self._stacked(f),
-            lambda f: self._snap(f),
+            self._stacked,
+            self._snap,
             lambda f: self._wrapped(f, third),
             lambda f: self._options(f, me, third),
         ]

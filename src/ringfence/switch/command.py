@@ -5,6 +5,9 @@ from typing import List, Optional
 
 from ..errors import SwitchRefused, Unreachable
 
+_AWAY = ("failed to connect", "database connection failed", "is not a bridge or a socket", "Connection re", "End of file", "Broken pipe")
+"""What Open vSwitch's programs say where the switch or its database is gone, or goes while they ask."""
+
 
 def run(argv: List[str], feed: Optional[str] = None, timeout: float = 30.0) -> str:
     """Standard output of a command. Raises Unreachable, or SwitchRefused with the program's own words."""
@@ -23,9 +26,7 @@ def run(argv: List[str], feed: Optional[str] = None, timeout: float = 30.0) -> s
         raise Unreachable("{} did not answer within {:g} s".format(argv[0], timeout), mend="is ovs-vswitchd running?") from None
     if done.returncode:
         words = " ".join(done.stderr.split())
-        if any(
-            sign in words for sign in ("failed to connect", "database connection failed", "is not a bridge or a socket", "Connection re")
-        ):
+        if any(sign in words for sign in _AWAY):
             raise Unreachable(words, argv[0], "is ovs-vswitchd running?")
         raise SwitchRefused(words or "exit {}".format(done.returncode), argv[0])
     return done.stdout
