@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from scapy.all import ARP, IP, UDP, Ether, ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6, Raw
 
-from lab import Flood, reaches, running
+from lab import Flood, log_of, reaches, running
 from ringfence_lab import netns
 from ringfence_lab.frames import core, same
 from ringfence_lab.pool import Pool
@@ -21,6 +21,7 @@ NUMBERS = {"victim": 11, "friend": 12, "insider": 13, "outsider": 21, "far": 22,
 STRANGERS = ("outsider", "far")
 QUIET_S = 0.15
 POISON_S = 4.0
+FLOOD_S = 3.0
 MACS = 3000
 """More than the switches' tables hold by far: they are set to 64."""
 
@@ -163,8 +164,8 @@ def test_caches_keep_the_truth_for_as_long_as_it_is_lied(pool: Pool, liar: str) 
     """A victim that keeps asking, under claims without end: its kernel believes the owner, and not a ping is lost."""
     lies = [frame for claimed in ("gw", "friend") for frame in claims(pool, liar, claimed, "victim")]
     lies += [frame for told in ("gw", "friend") for frame in claims(pool, liar, "victim", told)]
-    truth = {(owner, address): mac(pool, name) for owner, name in (("victim", "gw"), ("victim", "friend"), ("friend", "victim"), ("gw", "victim"))
-             for address in (ip4(name), ip6(name))}  # fmt: skip
+    pairs = (("victim", "gw"), ("victim", "friend"), ("friend", "victim"), ("gw", "victim"))
+    truth = {(owner, address): mac(pool, name) for owner, name in pairs for address in (ip4(name), ip6(name))}
     assert all(reaches(pool, "victim/0", end(name)) for name in ("gw", "friend"))
     for owner in ("victim", "friend", "gw"):  # their kernels ask anew, again and again
         netns.inside(owner, partial(doubt, pool.ends[end(owner)].device))
@@ -237,6 +238,36 @@ def test_an_address_listed_twice_brings_its_owners_no_nearer(pool: Pool) -> None
         assert reaches(pool, "friend/0", "victim/0")
     finally:
         Steps(pool).run({"do": f"set outsider/0 '{record('outsider', 'groups=dark')}'"})
+
+
+@pytest.mark.parametrize("flooder", ["outsider", "plain"])
+def test_a_flood_of_random_headers_is_not_noticed(pool: Pool, flooder: str) -> None:
+    """MACs, addresses and ports at random: others still talk, and the agents do nothing and say nothing.
+
+    How much slower they talk, ``make bench`` says: here every switch shares two cores with the flood.
+    """
+    dice = random.Random(2)
+    host = pool.hosts["h1"]
+    base = packets(pool, ether=(flooder, "gw"), ip=(flooder, "gw"))[0]
+    parts = {"MACs": (6, 12), "destinations": (0, 6), "sources": (26, 30), "addresses": (30, 34), "ports": (34, 38), "ethertypes": (12, 14)}
+    assert reaches(pool, "victim/0", "friend/0")
+    before = [host.ask(op="status")["rounds"] for host in pool.hosts.values()], log_of(host)
+    pinger = Pinger(pool.ends["victim/0"], ip4("friend"), 0.01)
+    sent = 0
+    with packet_socket(pool.ends[end(flooder)]) as raw:
+        until = time.monotonic() + FLOOD_S
+        while time.monotonic() < until:
+            start, stop = dice.choice(list(parts.values()))
+            raw.send(base[:start] + dice.randbytes(stop - start) + base[stop:])
+            sent += 1
+            if sent % 4 == 0:
+                time.sleep(0.001)
+    pinger.stop()
+    print(f"{flooder}: {sent} frames sent, {pinger.lost} of {pinger.sent} pings lost")
+    assert sent > 500
+    assert pinger.sent > 100
+    assert pinger.lost <= pinger.sent // 10
+    assert ([host.ask(op="status")["rounds"] for host in pool.hosts.values()], log_of(host)) == before
 
 
 POLICIES = ("groups=red", "peers=10.0.0.12", "mode=disabled", "groups=blue")

@@ -12,7 +12,7 @@ from ovs.unixctl.client import UnixctlClient
 from scapy.utils import RawPcapReader
 
 from pools import LOCAL
-from ringfence.switch.bridge import PREFIX_TABLES, PREFIXES
+from ringfence.switch.bridge import prefix_words
 
 PCAP_HEAD = 24
 """Bytes before the first frame of a file."""
@@ -88,9 +88,7 @@ class DummySwitch:
         for old in self.folder.glob("*.pcap"):
             old.unlink()
         words = ["ovs-vsctl", "add-br", "br0", "--", "set", "Bridge", "br0", "datapath_type=dummy", "fail_mode=standalone"]
-        for table in PREFIX_TABLES:
-            words += ["--", f"--id=@t{table}", "create", "Flow_Table", f"prefixes={PREFIXES}"]
-            words += ["--", "set", "Bridge", "br0", f"flow_tables:{table}=@t{table}"]
+        words += ["--", *prefix_words("br0")]
         for name, number, tag in ports:
             words += ["--", "add-port", "br0", name, *([f"tag={tag}"] if tag else [])]
             words += ["--", "set", "Interface", name, "type=dummy", f"ofport_request={number}"]

@@ -8,7 +8,7 @@ import pytest
 
 from dummy import DummySwitch, Left
 from frames import Frames, Somebody
-from pools import LOCAL, UPLINK, compiled, picture, plan, vif
+from pools import LOCAL, UPLINK, compiled, generated, picture, plan, vif
 from ringfence.errors import SwitchRefused, Unreachable
 from ringfence.flows import FlowSet, Numbers, compile_bridge, evaluate
 from ringfence.flows.evaluate import Verdict
@@ -23,40 +23,6 @@ NEVER_IN_A_PLAN = {"unmatched"}
 """Not a policy: what a table drops that no flow of it can meet."""
 INTERNAL = 2
 MULTICAST_BIT = 1 << 40
-MODES = ("isolated", "isolated", "isolated", "locked", "unlocked", "disabled")
-
-
-def generated(chance: random.Random) -> Picture:
-    line = chance.choice(
-        [
-            "default=isolated inside=10.0.0.0/24,fd00::/64 gateways=10.0.0.1,fd00::1",
-            "inside=10.0.0.0/24 host=allow",
-            "external=deny gateways=10.0.0.1",
-        ]
-    )
-    vifs = []
-    for number in range(1, chance.randint(4, 8)):
-        words = [f"mode={chance.choice(MODES)}"]
-        own = [f"10.0.0.{10 + number}"]
-        if chance.random() < 0.2:
-            own.append("10.0.0.100")
-        if chance.random() < 0.2:
-            own.append("10.0.0.64/28")
-        words.append(f"ipv4={','.join(own)}")
-        words.append(f"ipv6=fd00::{10 + number}" + (",fd00:0:0:0:5::/80" if chance.random() < 0.2 else ""))
-        if chance.random() < 0.7:
-            words.append(f"groups={','.join(chance.sample(['a', 'b', 'c'], chance.randint(1, 2)))}")
-        if chance.random() < 0.3:
-            words.append(f"peers=10.0.0.{10 + chance.randint(1, 8)},fd00::{10 + chance.randint(1, 8)}")
-        if chance.random() < 0.3:
-            words.append(f"services={','.join(chance.sample(['dhcp', 'dhcp6', 'ra', 'router'], chance.randint(1, 2)))}")
-        if chance.random() < 0.2:
-            words.append("external=deny")
-        if chance.random() < 0.05:
-            words = ["mode=nonsense"]
-        vifs.append(vif(f"v{number}", number, " ".join(words), here=chance.random() < 0.75, migrating=chance.random() < 0.1))
-    vifs[0] = vifs[0]._replace(host="here", line="mode=isolated ipv4=10.0.0.11 ipv6=fd00::11 groups=a")
-    return picture(line, *vifs)
 
 
 def parties(pool: Picture, ports: dict[str, int], local: int) -> list[Somebody]:

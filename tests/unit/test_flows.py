@@ -4,14 +4,15 @@ After a change that is meant: ``RINGFENCE_GOLDEN=write pytest tests/unit/test_fl
 """
 
 import os
+import random
 import re
 from pathlib import Path
 
 import pytest
 
-from pools import compiled, picture, vif
+from pools import compiled, generated, picture, vif
 from ringfence.flows.flow import FlowSet, load, resubmit
-from ringfence.flows.pipeline import NAMES, NEXT, TABLES, read_cookie
+from ringfence.flows.pipeline import NAMES, NEXT, PREFIXES, TABLES, read_cookie
 
 GOLDEN = Path(__file__).with_name("golden")
 BACKEND = "default=isolated inside=10.0.0.0/24 gateways=10.0.0.1"
@@ -91,3 +92,13 @@ def test_a_wide_own_prefix_makes_no_stranger_a_member() -> None:
 def test_the_flows_do_not_depend_on_the_order_of_the_facts() -> None:
     vifs = [vif(f"v{n}", n, f"ipv4=10.0.0.{n + 10} groups=g{n % 3}") for n in range(1, 8)]
     assert compiled(picture(BACKEND, *vifs))[0] == compiled(picture(BACKEND, *reversed(vifs)))[0]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_table_that_matches_addresses_tracks_them(seed: int) -> None:
+    flows, _ = compiled(generated(random.Random(seed)), tag=120)
+    kinds = {"nw_src", "nw_dst", "ipv6_src", "ipv6_dst"}
+    matched = {(NAMES[flow.table], row[0]) for flow in flows for row in flow.match if row[0] in kinds}
+    assert len(matched) > 8
+    assert not {(table, field) for table, field in matched if field not in PREFIXES.get(table, ())}
+    assert all(len(fields) <= 3 for fields in PREFIXES.values())

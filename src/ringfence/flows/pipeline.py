@@ -1,6 +1,6 @@
 """The pipeline: its tables, which leads to which, its registers, cookies and drop reasons."""
 
-from typing import Dict, FrozenSet, NamedTuple, Optional
+from typing import Dict, FrozenSet, NamedTuple, Optional, Tuple
 
 TABLES: Dict[str, int] = {
     "dispatch": 0,
@@ -55,6 +55,24 @@ NEXT: Dict[str, FrozenSet[str]] = {
     "flood": frozenset({"out"}),
 }
 """Which tables a flow may resubmit to. ``flood`` starts the verdict anew for each copy; nothing else goes back."""
+
+_SOURCES, _TARGETS = ("nw_src", "ipv6_src"), ("nw_dst", "ipv6_dst")
+PREFIXES: Dict[str, Tuple[str, ...]] = {
+    "ipv4": ("nw_src", "nw_dst"),
+    "ipv4-source": _SOURCES,
+    "nd": _SOURCES,
+    "ipv6-source": _SOURCES,
+    "open-address": _SOURCES,
+    "arrival-address": _SOURCES,
+    "foreign-source": _SOURCES,
+    "destination-address": _TARGETS,
+    "foreign-destination": _TARGETS,
+}
+"""``Flow_Table.prefixes`` of the tables that match addresses: an address then costs no datapath flow of its own.
+
+A table tracks three fields at most (ovs-vswitchd.conf.db(5)). Only IP packets are tracked so, not ARP, nor what neighbour
+discovery asks for.
+"""
 
 NETWORK, SOURCE, DESTINATION, COPY, RECEIVER, SENDER, ARRIVED, SOURCE_SPACE, DESTINATION_SPACE = (
     "reg0",  # number of the network

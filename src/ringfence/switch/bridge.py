@@ -3,18 +3,15 @@
 import fcntl
 import os
 import time
-from typing import Dict, Optional, Set
+from typing import Dict, List, Optional, Set
 
 from .. import paths
 from ..errors import SwitchRefused, Unreachable
 from ..flows.flow import FlowSet
+from ..flows.pipeline import PREFIXES, TABLES
 from . import ofctl
 from .command import vsctl
 from .ovsdb import BridgeState
-
-PREFIXES = "nw_src,ipv6_src,ipv6_dst"
-"""Tracked in every table that matches addresses, so that an address costs no datapath flow of its own."""
-PREFIX_TABLES = (12, 14, 17, 18, 19, 22, 23, 24, 25, 26)
 
 
 class BridgeLock:
@@ -122,13 +119,19 @@ class BridgeWriter:
         """Set Flow_Table.prefixes on the tables that match addresses; done once, when the first fenced VIF comes."""
         if self._prefixes:
             return
-        words = []
-        for table in PREFIX_TABLES:
-            words += ["--", "--id=@t{}".format(table), "create", "Flow_Table", "prefixes={}".format(PREFIXES)]
-        entries = ["flow_tables:{}=@t{}".format(table, table) for table in PREFIX_TABLES]
         if not self._tracked():
-            vsctl(*(words[1:] + ["--", "set", "Bridge", self.name] + entries))
+            vsctl(*prefix_words(self.name))
         self._prefixes = True
 
     def _tracked(self) -> bool:
-        return "{}=".format(PREFIX_TABLES[0]) in vsctl("get", "Bridge", self.name, "flow_tables").replace(" ", "")
+        have = vsctl("get", "Bridge", self.name, "flow_tables")
+        return all("{}=".format(TABLES[name]) in have.replace(" ", "") for name in PREFIXES)
+
+
+def prefix_words(bridge: str) -> List[str]:
+    """For ovs-vsctl: the fields that each table tracks."""
+    words: List[str] = []
+    for name, fields in PREFIXES.items():
+        words += ["--", "--id=@{}".format(name), "create", "Flow_Table", "prefixes={}".format(",".join(fields))]
+    entries = ["flow_tables:{}=@{}".format(TABLES[name], name) for name in PREFIXES]
+    return words[1:] + ["--", "set", "Bridge", bridge] + entries
