@@ -39,6 +39,7 @@ fuzz: setup
 
 bench: setup
 	@$(RUN) $(PY) bench/hook.py
+	@$(RUN) $(PY) bench/flood.py
 
 soak: setup
 	RINGFENCE_FRAMES=100000 RINGFENCE_POOLS=1000 RINGFENCE_MEGAFLOW_POOLS=60 $(RUN) $(PYTEST) --timeout=7200 tests/switch

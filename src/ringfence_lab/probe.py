@@ -96,7 +96,8 @@ class Pinger:
         self.sent = 0
         self.unsent = 0
         """Sends that the guest's own kernel refused: no neighbour, no route."""
-        self.answered: set[int] = set()
+        self.answered: dict[int, float] = {}
+        """When (monotonic) the reply to each came first."""
         self.times: list[float] = []
         """When (monotonic) each was sent; the first is number 1."""
         self._stopping = threading.Event()
@@ -128,7 +129,7 @@ class Pinger:
                 continue
             icmp = data[(data[0] & 15) * 4 :] if self._version == 4 else data
             if len(icmp) >= 8 and icmp[0] == reply and struct.unpack("!H", icmp[4:6])[0] == self._number:
-                self.answered.add(struct.unpack("!H", icmp[6:8])[0])
+                self.answered.setdefault(struct.unpack("!H", icmp[6:8])[0], time.monotonic())
 
     def stop(self, patience: float = 1.0) -> None:
         """Send no more; wait for replies that are still under way."""
@@ -145,6 +146,11 @@ class Pinger:
         """When the first and the last of the unanswered ones were sent."""
         times = [when for number, when in enumerate(self.times, 1) if number & 0xFFFF not in self.answered]
         return (times[0], times[-1]) if times else None
+
+    @property
+    def round_trips(self) -> list[float]:
+        """Seconds of each ping that was answered; of the first 65,535."""
+        return [when - self.times[number - 1] for number, when in self.answered.items() if number]
 
     @property
     def lost(self) -> int:
