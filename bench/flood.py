@@ -86,9 +86,7 @@ def main() -> None:
     pool = Pool(folder, read(SCENARIO))
     try:
         pool.build()
-        print(
-            f"ping of two guests under a flood of {asked.rate} frames a second, median of {asked.turns} turns; ratio to the quiet one before"
-        )
+        print(f"median ping of two guests under {asked.rate} frames a second, as a ratio to the quiet one; {asked.turns} turns")
         for name in ("isolated", "unlocked"):
             ratios, lost, sent = [], 0, 0
             for _ in range(asked.turns):

@@ -1,0 +1,59 @@
+"""Actions as bytes: OpenFlow 1.4.1, section 7.2.4, and Open vSwitch's own (ovs-actions(7))."""
+
+import struct
+from typing import Iterable
+
+from ...flows.fields import mac_number
+from ...flows.flow import Action
+from .match import WIRE, encode_field, header
+
+NICIRA = 0x2320
+IN_PORT, NORMAL, FIRST_RESERVED = 0xFFF8, 0xFFFA, 0xFF00
+MOVE, LOAD, RESUBMIT, CONJUNCTION, CLONE = 6, 7, 14, 34, 42
+IN_PORT_FIELD = 0x00000002
+"""NXM_OF_IN_PORT, of 16 bits: what may be loaded is not the field that is matched."""
+ETH_DST, ETH_SRC = 0x00000206, 0x00000406
+CLAUSES = 2
+
+
+def _own(kind: int, body: bytes) -> bytes:
+    """An action of Open vSwitch's; the whole is a multiple of 8 octets long."""
+    return struct.pack("!HHIH", 0xFFFF, 10 + len(body), NICIRA, kind) + body
+
+
+def _load(field: int, bits: int, value: int) -> bytes:
+    return _own(LOAD, struct.pack("!HIQ", bits - 1, field, value))
+
+
+def _output(port: int) -> bytes:
+    """OVSDB has port numbers of 16 bits; those above the last real port have more bits on the wire."""
+    return struct.pack("!HHIH6x", 0, 16, port if port < FIRST_RESERVED else port | 0xFFFF0000, 0)
+
+
+def encode_action(action: Action) -> bytes:
+    kind = action[0]
+    if kind == "load":
+        return _load(header(action[1]), 32, action[2])
+    if kind == "resubmit":
+        return _own(RESUBMIT, struct.pack("!HB3x", IN_PORT, action[1]))
+    if kind == "output":
+        return _output(action[1])
+    if kind == "normal":
+        return _output(NORMAL)
+    if kind == "clone":
+        return _own(CLONE, bytes(6) + encode_actions(action[1]))
+    if kind == "set-dl_dst":
+        return struct.pack("!HH", 25, 16) + encode_field(WIRE["dl_dst"], mac_number(action[1])) + bytes(2)
+    if kind == "conjunction":
+        return _own(CONJUNCTION, struct.pack("!BBI", action[2] - 1, CLAUSES, action[1]))
+    if kind == "move-src-dst":
+        return _own(MOVE, struct.pack("!HHHII", 48, 0, 0, ETH_SRC, ETH_DST))
+    if kind == "forget-port":
+        return _load(IN_PORT_FIELD, 16, 0)
+    if kind == "strip-tag":
+        return _load(header("vlan_tci"), 16, 0)
+    raise ValueError("no such action: {!r}".format(action))
+
+
+def encode_actions(actions: Iterable[Action]) -> bytes:
+    return b"".join(encode_action(action) for action in actions)

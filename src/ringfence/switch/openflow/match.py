@@ -1,0 +1,73 @@
+"""A match as bytes: OXM fields (OpenFlow 1.4.1, section 7.2.2) and Open vSwitch's NXM ones (ovs-fields(7))."""
+
+import struct
+from typing import Dict, Tuple
+
+from ...flows.fields import ICMPV6, Match
+
+NXM_0, NXM_1, OXM = 0x0000, 0x0001, 0x8000
+
+WIRE: Dict[str, Tuple[int, int, int]] = {
+    "conj_id": (NXM_1, 37, 4),
+    "in_port": (NXM_0, 0, 2),
+    "vlan_tci": (NXM_0, 4, 2),
+    "dl_dst": (OXM, 3, 6),
+    "dl_src": (OXM, 4, 6),
+    "dl_type": (OXM, 5, 2),
+    "nw_proto": (OXM, 10, 1),
+    "nw_src": (OXM, 11, 4),
+    "nw_dst": (OXM, 12, 4),
+    "ipv6_src": (OXM, 26, 16),
+    "ipv6_dst": (OXM, 27, 16),
+    "nw_ttl": (NXM_1, 29, 1),
+    "ip_frag": (NXM_1, 26, 1),
+    "tp_src": (OXM, 15, 2),
+    "tp_dst": (OXM, 16, 2),
+    "nd_target": (OXM, 31, 16),
+    "nd_sll": (OXM, 32, 6),
+    "nd_tll": (OXM, 33, 6),
+    "arp_op": (OXM, 21, 2),
+    "arp_spa": (OXM, 22, 4),
+    "arp_tpa": (OXM, 23, 4),
+    "arp_sha": (OXM, 24, 6),
+    "arp_tha": (OXM, 25, 6),
+}
+"""Class, field and octets by name.
+
+``in_port`` is the one of OpenFlow 1.0, with port numbers of 16 bits, as OVSDB knows them; ``tp_*`` are UDP's, the only
+transport that the pipeline looks into.
+"""
+WIRE.update(("reg{}".format(n), (NXM_1, n, 4)) for n in range(16))
+ICMP_TYPE = {4: (OXM, 19, 1), 6: (OXM, 29, 1)}
+ICMP_CODE = {4: (OXM, 20, 1), 6: (OXM, 30, 1)}
+
+
+def header(name: str) -> int:
+    """The four octets by which actions name a field."""
+    kind, field, size = WIRE[name]
+    return kind << 16 | field << 9 | size
+
+
+def encode_field(place: Tuple[int, int, int], value: int, mask: int = -1) -> bytes:
+    """One field; ``mask`` -1 is exact."""
+    kind, field, size = place
+    if mask == -1:
+        return struct.pack("!HBB", kind, field << 1, size) + value.to_bytes(size, "big")
+    return struct.pack("!HBB", kind, field << 1 | 1, size * 2) + value.to_bytes(size, "big") + mask.to_bytes(size, "big")
+
+
+def encode_match(rows: Match) -> bytes:
+    """``struct ofp_match``, padded. The rows stand in the pipeline's order, prerequisites first."""
+    parts = []
+    version = 6 if ("nw_proto", ICMPV6, None) in rows else 4
+    for name, value, mask in rows:
+        if name == "icmp_type":
+            place = ICMP_TYPE[version]
+        elif name == "icmp_code":
+            place = ICMP_CODE[version]
+        else:
+            place = WIRE[name]
+        parts.append(encode_field(place, value, -1 if mask is None else mask))
+    body = b"".join(parts)
+    length = 4 + len(body)
+    return struct.pack("!HH", 1, length) + body + bytes(-length % 8)

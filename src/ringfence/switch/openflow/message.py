@@ -1,0 +1,92 @@
+"""Messages as bytes (OpenFlow 1.4.1, section 7)."""
+
+import struct
+from typing import Dict, NamedTuple, Optional, Tuple
+
+from ...flows.flow import Flow, Key
+from ...flows.pipeline import COOKIE_MASK, MARK
+from .action import encode_actions
+from .match import encode_match
+
+VERSION = 5
+"""OpenFlow 1.4 on the wire."""
+HEADER = struct.Struct("!BBHI")
+HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, FLOW_MOD, MULTIPART_REQUEST, MULTIPART_REPLY = 0, 1, 2, 3, 14, 18, 19
+BARRIER_REQUEST, BUNDLE_CONTROL, BUNDLE_ADD = 20, 33, 34
+OPEN, COMMIT, DISCARD = 0, 4, 6
+"""Requests of a bundle's control message; each one's reply is the number above it."""
+ATOMIC_ORDERED = 3
+ADD, MODIFY_STRICT, DELETE_STRICT = 0, 2, 4
+AGGREGATE = 2
+NONE = 0xFFFFFFFF
+_FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
+_APPLY = struct.Struct("!HH4x")
+_ERRORS: Dict[Tuple[int, int], str] = {
+    (5, 1): "OFPFMFC_TABLE_FULL",
+    (5, 2): "OFPFMFC_BAD_TABLE_ID",
+    (17, 4): "OFPBFC_TIMEOUT",
+    (17, 11): "OFPBFC_MSG_FAILED",
+}
+"""Names of the errors that an operator may meet; others go by number (OpenFlow 1.4.1, section 7.5.4)."""
+
+
+class Message(NamedTuple):
+    version: int
+    kind: int
+    xid: int
+    body: bytes
+
+
+def message(kind: int, xid: int, body: bytes = b"") -> bytes:
+    return HEADER.pack(VERSION, kind, HEADER.size + len(body), xid) + body
+
+
+def hello(xid: int) -> bytes:
+    """This version and no other: what the two sides agree on is then known."""
+    return message(HELLO, xid, struct.pack("!HHI", 1, 8, 1 << VERSION))
+
+
+def greets(first: Message) -> bool:
+    """Whether the other side's first message says that it speaks this version (section 7.5.1)."""
+    if first.kind != HELLO:
+        return False
+    if len(first.body) >= 8 and first.body[:2] == b"\0\1":
+        return bool(struct.unpack_from("!I", first.body, 4)[0] >> VERSION & 1)
+    return first.version >= VERSION
+
+
+def flow_mod(command: int, key: Key, xid: int, flow: Optional[Flow] = None) -> bytes:
+    """Of a flow to add or modify, or of the key of one to delete."""
+    table, priority, match = key
+    cookie, actions = 0, b""
+    if flow is not None and flow.actions:
+        actions = encode_actions(flow.actions)
+        actions = _APPLY.pack(4, 8 + len(actions)) + actions
+    if flow is not None:
+        cookie = flow.cookie
+    head = _FLOW_MOD.pack(cookie, 0, table, command, 0, 0, priority, NONE, NONE, NONE, 0, 0)
+    return message(FLOW_MOD, xid, head + encode_match(match) + actions)
+
+
+def bundle_control(what: int, bundle: int, xid: int) -> bytes:
+    return message(BUNDLE_CONTROL, xid, struct.pack("!IHH", bundle, what, ATOMIC_ORDERED))
+
+
+def bundle_add(bundle: int, xid: int, inner: bytes) -> bytes:
+    return message(BUNDLE_ADD, xid, struct.pack("!I2xH", bundle, ATOMIC_ORDERED) + inner)
+
+
+def count_request(xid: int) -> bytes:
+    """How many flows of ours there are, in all tables."""
+    body = struct.pack("!B3xII4xQQ", 0xFF, NONE, NONE, MARK << 48, COOKIE_MASK) + encode_match(())
+    return message(MULTIPART_REQUEST, xid, struct.pack("!HH4x", AGGREGATE, 0) + body)
+
+
+def read_count(body: bytes) -> int:
+    """Of the reply to ``count_request``."""
+    return int(struct.unpack_from("!I", body, 8 + 16)[0])
+
+
+def show_error(body: bytes) -> str:
+    kind, code = struct.unpack_from("!HH", body)
+    return _ERRORS.get((kind, code), "error {}, code {}".format(kind, code))

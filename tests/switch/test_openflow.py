@@ -1,0 +1,119 @@
+"""The native OpenFlow session: what it installs is what ovs-ofctl installs, and what it is refused it names."""
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dummy import DummySwitch
+from pools import UPLINK, compiled, generated
+from ringfence import paths
+from ringfence.errors import SwitchRefused, Unreachable
+from ringfence.flows import FlowSet
+from ringfence.switch import ofctl
+from ringfence.switch.openflow import Session
+
+
+@pytest.fixture
+def session(switch: DummySwitch, monkeypatch: pytest.MonkeyPatch) -> Iterator[Session]:
+    for name, value in switch.env.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(paths, "OVS_RUN", str(switch.folder))
+    switch.bridge([("eth0", UPLINK, 0)], [])
+    made = Session("br0")
+    yield made
+    made.close()
+
+
+def dumped(switch: DummySwitch) -> list[str]:
+    """Every flow but its counters, as ovs-ofctl tells it."""
+    text = switch.run("ovs-ofctl", "-O", "OpenFlow14", "dump-flows", "--no-stats", "br0")
+    return sorted(line.strip() for line in text.splitlines() if "cookie=0x5246" in line)
+
+
+def some(count: int) -> list[FlowSet]:
+    return [compiled(generated(random.Random(seed)), tag=random.Random(seed).choice([0, 120]))[0] for seed in range(count)]
+
+
+def test_both_ways_install_the_same(switch: DummySwitch, session: Session) -> None:
+    total = 0
+    for flows in some(30):
+        session.commit([], flows)
+        native = dumped(switch)
+        assert session.count() == len(flows) == len(native)
+        session.commit([flow.key for flow in flows], [])
+        assert not dumped(switch)
+        ofctl.commit("br0", [], map(str, flows))
+        assert dumped(switch) == native
+        session.commit([flow.key for flow in flows], [])
+        total += len(flows)
+    assert not session.count()
+    print(f"{total} flows")
+    assert total > 5000
+
+
+def test_a_change_is_one_transaction(session: Session) -> None:
+    one, other = some(2)
+    session.commit([], one)
+    have, want = one.flows, other.flows
+    session.commit(have.keys() - want.keys(), [flow for key, flow in want.items() if have.get(key) != flow])
+    assert ofctl.differences("br0", other) == ([], [])
+
+
+def test_what_is_refused_changes_nothing_and_is_named(switch: DummySwitch, session: Session) -> None:
+    flows = some(1)[0]
+    session.commit([], [next(iter(flows))])
+    limit = ["--", "--id=@t", "create", "Flow_Table", "flow_limit=3", "overflow_policy=refuse"]
+    switch.run("ovs-vsctl", *limit, "--", "set", "Bridge", "br0", "flow_tables:24=@t")
+    with pytest.raises(SwitchRefused, match=r"OFPFMFC_TABLE_FULL: cookie=0x5246.*table=24"):
+        session.commit([], flows)
+    assert session.count() == 1
+    wrong = next(flow for flow in flows if flow.table == 14)._replace(match=(("nw_src", 1, None),))
+    with pytest.raises(SwitchRefused, match=r"table=14.*nw_src=0.0.0.1"):
+        session.commit([], [wrong])
+    assert session.count() == 1
+
+
+def test_a_switch_that_was_away_is_asked_again(switch: DummySwitch, session: Session) -> None:
+    flows = some(1)[0]
+    session.commit([], flows)
+    switch.bridge([("eth0", UPLINK, 0)], [])  # made anew: it hangs up on everybody
+    session.commit([], flows)
+    assert session.count() == len(flows)
+    with pytest.raises(Unreachable, match=r"br9.mgmt.*running\?"):
+        Session("br9").count()
+
+
+def test_a_bridge_without_this_version_says_so(switch: DummySwitch, session: Session) -> None:
+    switch.run("ovs-vsctl", "set", "Bridge", "br0", "protocols=OpenFlow10,OpenFlow13")
+    try:
+        with pytest.raises(Unreachable, match=r"OpenFlow 1\.4: is it among"):
+            session.count()
+    finally:
+        switch.run("ovs-vsctl", "clear", "Bridge", "br0", "protocols")
+
+
+def test_what_is_no_switch_is_told_in_a_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A peer that talks rubbish, or hangs up in the middle of a message."""
+    import socket
+    import threading
+
+    monkeypatch.setattr(paths, "OVS_RUN", str(tmp_path))
+    for said in (b"HTTP/1.1 400 Bad\r\n\r\n", b"\x05\0\0\x02\0\0\0\1", b"\x05\0\0\x40\0\0\0\1", b""):
+        where = tmp_path / "br0.mgmt"
+        where.unlink(missing_ok=True)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as server:
+            server.bind(str(where))
+            server.listen(1)
+
+            def answer(server: socket.socket = server, said: bytes = said) -> None:
+                wire, _ = server.accept()
+                with wire:
+                    wire.sendall(said)
+
+            thread = threading.Thread(target=answer)
+            thread.start()
+            with pytest.raises(Unreachable):
+                Session("br0").count()
+            thread.join()
