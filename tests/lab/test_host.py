@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lab import Flood, port, reaches, ringfence, running, udp
+from ringfence.flows.pipeline import PREFIXES, TABLES
 from ringfence_lab import netns
 from ringfence_lab.folder import wait_for
 from ringfence_lab.host import Host
@@ -281,9 +282,9 @@ def test_what_a_lonely_hook_cannot_know_stays_closed(pool: Pool, host: Host) -> 
 
 
 def test_addresses_are_tracked_by_prefix(host: Host) -> None:
-    for table in (14, 18, 23, 26):
-        uuid = host.switch.vsctl("get", "Bridge", "xenbr0", f"flow_tables:{table}").strip()
-        assert "ipv6_src" in host.switch.vsctl("get", "Flow_Table", uuid, "prefixes")
+    for table, fields in PREFIXES.items():
+        uuid = host.switch.vsctl("get", "Bridge", "xenbr0", f"flow_tables:{TABLES[table]}").strip()
+        assert all(field in host.switch.vsctl("get", "Flow_Table", uuid, "prefixes") for field in fields)
 
 
 def test_too_few_pings_prove_nothing(steps: Steps) -> None:

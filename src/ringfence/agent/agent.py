@@ -203,7 +203,7 @@ class Agent:
             return False
         self._looked = time.monotonic()
         for name, writer in self.reconciler.writers.items():
-            if writer.installed is not None and ofctl.count(name) != len(writer.installed):
+            if writer.installed is not None and writer.session.count() != len(writer.installed):
                 log.warning("bridge=%s event=flows-lost: putting them back", name)
                 writer.forget()
                 return True

@@ -57,7 +57,7 @@ class Reconciler:
             try:
                 done = self._bridge(name, layout, view, sweep)
                 if done and not held:
-                    revalidate(name)
+                    revalidate(self.writers[name].session)
                 changes += done
                 closed.update(layout.closed)
                 closed.update(self._refused_ports(view.bridges[name]))
@@ -66,7 +66,7 @@ class Reconciler:
             except (ValueError, KeyError, TypeError, IndexError) as error:  # a mistake of ours: this bridge stays as it is
                 failed[name] = "its flows cannot be made ({!r}): tell the makers of ringfence".format(error)
         for name in set(self.writers) - set(view.bridges):
-            del self.writers[name]
+            self.writers.pop(name).session.close()
         return Outcome(changes, closed, failed)
 
     def close_unknown(self, bridge: str, ofport: int) -> None:

@@ -7,6 +7,7 @@ from ..records import Closed, NetworkLine, Policy
 from ..records.addresses import Prefix, is_single, within
 from .facts import NetworkFacts, VifFacts
 from .identity import EXTERNAL, Identity, Token, group, peers
+from .prefixes import PrefixSet
 
 LINK_LOCAL = ipaddress.ip_network("fe80::/10")
 EVERYTHING: Tuple[Prefix, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
@@ -68,7 +69,9 @@ class NetworkView:
         for entries in self.peer_lists:
             for entry in entries:
                 self._peer_entries.setdefault(entry, set()).add(entries)
+        self._peered = PrefixSet(self._peer_entries)
         self._gateways = set(line.gateways)
+        self._gated = PrefixSet(line.gateways)
         self._routed: Set[Prefix] = set()
         inside: Set[Prefix] = set(line.inside)
         for member in self.members.values():
@@ -79,6 +82,7 @@ class NetworkView:
             if (is_single(entry) or (not line.inside and not local)) and any(not self.members[u].router for u in owners):
                 inside.add(entry)
         self.inside = {p for p in inside if is_single(p) or not within(p, LINK_LOCAL)}
+        self._guests = PrefixSet(self.inside)
         self._covered: Dict[Optional[Prefix], FrozenSet[Token]] = {}
 
     def _duplicates(self) -> None:
@@ -100,17 +104,15 @@ class NetworkView:
 
     def is_inside(self, entry: Prefix) -> bool:
         """Whether an address or prefix belongs to guests."""
-        if any(within(entry, g) for g in _chain(entry, self._gateways)):
+        if entry in self._routed or self._gated.containing(entry):
             return False
-        if entry in self._routed:
-            return False
-        return any(True for _ in _chain(entry, self.inside)) and not (within(entry, LINK_LOCAL) and entry not in self.inside)
+        return bool(self._guests.containing(entry)) and not (within(entry, LINK_LOCAL) and entry not in self.inside)
 
     def covered(self, entry: Prefix) -> FrozenSet[Token]:
         """The peer lists that hold all of ``entry``."""
         if entry not in self._covered:
             found: Set[Token] = set()
-            for listed in _chain(entry, self._peer_entries):
+            for listed in self._peered.containing(entry):
                 found.update(peers(p) for p in self._peer_entries[listed])
             self._covered[entry] = frozenset(found)
         return self._covered[entry]
@@ -161,11 +163,13 @@ class NetworkView:
             if any(within(p, LINK_LOCAL) or within(LINK_LOCAL, p) for p in self.inside):
                 edges.add(LINK_LOCAL)
         table: Dict[Prefix, Identity] = {}
+        kept = PrefixSet()
         for entry in sorted(edges, key=lambda p: p.prefixlen):
             identity = self.foreign(space, entry)
-            around = [table[p] for p in _chain(entry, table)]
-            if not around or around[-1] != identity:
+            around = kept.containing(entry)
+            if not around or table[around[-1]] != identity:
                 table[entry] = identity
+                kept.add(entry)
         return table
 
     def entries(self, member: Member) -> Dict[Prefix, Identity]:
@@ -186,17 +190,3 @@ class NetworkView:
             if held and (is_single(entry) or opened) and entry.prefixlen != 0:
                 table.setdefault(entry, set()).update(owners)
         return table
-
-
-def _chain(entry: Prefix, table: Iterable[Prefix]) -> List[Prefix]:
-    """The keys of ``table`` that contain ``entry``, widest first; cost does not grow with the table."""
-    found = []
-    keys = table if isinstance(table, (dict, set)) else set(table)
-    number, width = int(entry.network_address), entry.max_prefixlen
-    make = ipaddress.IPv4Network if width == 32 else ipaddress.IPv6Network
-    for length in range(entry.prefixlen + 1):
-        shift = width - length
-        key = make((number >> shift << shift, length))
-        if key in keys:
-            found.append(key)
-    return found

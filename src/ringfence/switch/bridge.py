@@ -11,6 +11,7 @@ from ..flows.flow import FlowSet
 from ..flows.pipeline import PREFIXES, TABLES
 from . import ofctl
 from .command import vsctl
+from .openflow import Session
 from .ovsdb import BridgeState
 
 
@@ -57,6 +58,7 @@ class BridgeWriter:
         """Of the bridge's row in OVSDB: what is known of one bridge is not true of another under its name."""
         self.installed: Optional[FlowSet] = None
         self._flooding: Dict[str, int] = {}
+        self.session = Session(name)
         self._lock = BridgeLock(name)
         self._prefixes = False
 
@@ -76,21 +78,28 @@ class BridgeWriter:
             if not alone:
                 self.installed = None
             if self.installed is None:
-                remove, add = ofctl.differences(self.name, wanted)
+                changes = self._adopt(wanted, keep)
             else:
                 have, want = self.installed.flows, wanted.flows
-                remove = [have[key].show_key() for key in have.keys() - want.keys()]
-                add = [str(flow) for key, flow in want.items() if have.get(key) != flow]
-            if keep:
-                remove = []
-            ofctl.commit(self.name, remove, add)
+                remove = [] if keep else [key for key in have if key not in want]
+                add = [flow for key, flow in want.items() if have.get(key) != flow]
+                self.session.commit(remove, add)
+                changes = len(remove) + len(add)
             self.installed = None if keep else wanted
-            return len(remove) + len(add)
+            return changes
         except (SwitchRefused, Unreachable):
             self.installed = None
             raise
         finally:
             self._lock.release()
+
+    def _adopt(self, wanted: FlowSet, keep: bool) -> int:
+        """What is right stays as it is; what is not, or is missing, is put right."""
+        remove, add = ofctl.differences(self.name, wanted)
+        if keep:
+            remove = []
+        ofctl.commit(self.name, remove, add)
+        return len(remove) + len(add)
 
     def hold_ports(self, bridge: BridgeState, fenced: Set[str]) -> None:
         """``no-flood`` and ``protected`` for the VIF ports of fenced networks, and for no other that we set."""

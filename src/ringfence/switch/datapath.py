@@ -8,16 +8,15 @@ import time
 
 from .. import paths
 from ..errors import Unreachable
-from ..flows.flow import FlowSet
+from ..flows.flow import Flow, FlowSet
 from ..flows.guest import shared
-from .command import run
-from .ofctl import OPENFLOW
+from .openflow import Session
 
 TIMEOUT_S = 10.0
 NUDGE_S = 0.004
 
 
-def revalidate(bridge: str) -> None:
+def revalidate(session: Session) -> None:
     """Return once a round of revalidation that began after this call is over. Raises Unreachable.
 
     ``revalidator/wait`` answers at the end of the round that runs when it is asked, or of the next one, up to half
@@ -30,7 +29,7 @@ def revalidate(bridge: str) -> None:
     for _ in range(2):
         with _asked("revalidator/wait") as wire:
             _nudge()
-            run(OPENFLOW + ["mod-flows", bridge, "--strict", _NOTHING])
+            session.modify(_NOTHING)
             while not select.select([wire], [], [], NUDGE_S)[0] and time.monotonic() < deadline:
                 _nudge()
             _answered(wire)
@@ -41,11 +40,10 @@ def _nudge() -> None:
         _answered(wire)
 
 
-def _a_flow() -> str:
+def _a_flow() -> Flow:
     flows = FlowSet()
     shared(flows)
-    flow = next(f for f in flows if not f.match)
-    return "{},actions={}".format(flow.show_key(), str(flow).partition("actions=")[2])
+    return next(f for f in flows if not f.match)
 
 
 _NOTHING = _a_flow()
