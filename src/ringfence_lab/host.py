@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from ringfence.agent.socket import ask
+from ringfence.agent.client import ask
 from ringfence.errors import Unreachable
 
 from . import netns

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lab import BACKEND, guest, log_of, reaches, ringfence, running
-from ringfence.xapi.rows import SAVED_MODE
+from ringfence.xapi.keys import SAVED_MODE
 from ringfence_lab.folder import wait_for
 from ringfence_lab.host import Host
 from ringfence_lab.pool import Pool

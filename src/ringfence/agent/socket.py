@@ -1,15 +1,13 @@
-"""The agent's socket: one JSON object a line, asked and answered. Root only; what comes in is bounded."""
+"""The agent's socket, where it answers: one JSON object a line. Root only; what comes in is bounded. ``client`` asks."""
 
 import json
 import logging
 import os
-import socket
 import socketserver
 import threading
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict
 
 from .. import paths
-from ..errors import Unreachable
 
 log = logging.getLogger("ringfence")
 LIMIT = 1 << 16
@@ -52,20 +50,3 @@ class AgentServer(socketserver.ThreadingUnixStreamServer):
 
     def start(self) -> None:
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.1}, name="socket", daemon=True).start()
-
-
-def ask(request: Dict[str, Any], timeout: float, path: Optional[str] = None) -> Dict[str, Any]:
-    """The agent's answer. Raises Unreachable."""
-    where = path or paths.AGENT_SOCKET
-    try:
-        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as wire:
-            wire.settimeout(timeout)
-            wire.connect(where)
-            wire.sendall(json.dumps(request).encode("utf-8") + b"\n")
-            with wire.makefile("rb") as lines:
-                answer = json.loads(lines.readline(1 << 24).decode("utf-8"))
-    except (OSError, ValueError) as error:
-        raise Unreachable("the agent does not answer ({})".format(error), where, "is ringfenced running?") from None
-    if "error" in answer:
-        raise Unreachable(answer["error"], where, "see the agent's log")
-    return dict(answer)

@@ -2,7 +2,7 @@
 
 import re
 
-from ..records.addresses import MAC
+from ..mac import MAC
 from ..shape import NONE, Items, Keys
 
 INTERFACE = re.compile(r"(vif|tap)[0-9]{1,10}\.[0-9]{1,3}")

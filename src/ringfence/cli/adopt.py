@@ -4,11 +4,11 @@ import json
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ..agent.socket import ask
+from ..agent.client import ask
 from ..errors import BadInput, BadRecord, RingfenceError, Unreachable
 from ..records import Record, parse_record
 from ..records.addresses import parse_prefix, sort_prefixes
-from ..xapi.rows import KEY
+from ..xapi.keys import KEY
 from ..xapi.store import mirror_key
 from .pool import Found, Pool, show_line
 

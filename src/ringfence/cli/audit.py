@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from ..agent.socket import ask
+from ..agent.client import ask
 from . import show
 
 HELP = "compare the switch of this host with the policy, and repair it"

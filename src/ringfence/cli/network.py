@@ -5,7 +5,7 @@ from typing import Any
 from ..errors import BadRecord
 from ..records.line import join_line, split_line
 from ..records.network import KEYS, parse_network
-from ..xapi.rows import KEY
+from ..xapi.keys import KEY
 from . import show
 from .pool import Pool, show_line
 

@@ -4,7 +4,7 @@ import os
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from ..agent.socket import ask
+from ..agent.client import ask
 from ..errors import BadInput, BadRecord, Refused, Unreachable
 from ..picture import Facts, Picture, VifFacts
 from ..records import Record, parse_record

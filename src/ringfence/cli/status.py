@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from ..agent.socket import ask
+from ..agent.client import ask
 
 HELP = "the agent, the VIFs that are closed and why, tampering"
 

@@ -4,7 +4,7 @@ from typing import Any, Dict
 
 from ..records import Closed, effective, parse_network
 from ..records.addresses import show_all
-from ..xapi.rows import KEY
+from ..xapi.keys import KEY
 from . import show
 from .pool import Found, Pool, edit, show_line
 

@@ -6,12 +6,14 @@ from ..agent.compose import compose, learn
 from ..agent.reconcile import Reconciler
 from ..agent.state import State
 from ..switch.ovsdb import read_once
+from . import log
 
 
 class Alone:
     """Answers what the agent would answer."""
 
     def __init__(self) -> None:
+        log.start()
         self.state = State.load()
 
     def describe(self, plug: Dict[str, Any]) -> Dict[str, Any]:

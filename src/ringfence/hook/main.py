@@ -1,20 +1,15 @@
 """The hook's main: the stock script's contract, step by step."""
 
-import logging
-import logging.handlers
-import os
 import subprocess
 import sys
 from typing import Any, Dict, List, Optional
 
-from .. import paths
-from ..agent.socket import ask
+from ..agent.client import ask
 from ..errors import RingfenceError, Unreachable
 from ..switch import port
-from . import xenstore
+from . import log, xenstore
 from .vif import Call, describe, read_json
 
-log = logging.getLogger("ringfence.hook")
 AGENT_S = 3.0
 USAGE = "usage: setup-vif-rules BACKEND INTERFACE VM-UUID DEVICE clear|filter\n"
 
@@ -24,7 +19,6 @@ def main(argv: Optional[List[str]] = None) -> int:
     if len(words) != 5 or words[4] not in ("clear", "filter"):
         sys.stderr.write(USAGE)
         return 1
-    _log_to_syslog()
     _, interface, vm, device, action = words
     call = Call(interface, vm, device)
     if action == "clear":
@@ -37,19 +31,6 @@ def main(argv: Optional[List[str]] = None) -> int:
         port.set_link(interface, False)
         return 1
     return 0
-
-
-def _log_to_syslog() -> None:
-    handler: logging.Handler = logging.NullHandler()
-    if os.path.exists("/dev/log") and not paths.ROOT:
-        handler = logging.handlers.SysLogHandler("/dev/log", logging.handlers.SysLogHandler.LOG_DAEMON)
-    elif paths.ROOT:
-        folder = paths.under_root("/var/log")
-        os.makedirs(folder, exist_ok=True)
-        handler = logging.FileHandler(os.path.join(folder, "setup-vif-rules.log"))
-    handler.setFormatter(logging.Formatter("setup-vif-rules: level=%(levelname)s %(message)s"))
-    logging.getLogger("ringfence").addHandler(handler)
-    logging.getLogger("ringfence").setLevel(logging.INFO)
 
 
 def clear(call: Call) -> None:
@@ -92,7 +73,7 @@ def plug(call: Call) -> None:
     number = _standing(call, told)
     if number is None:
         port.set_link(call.interface, False)
-        _take_off(call)
+        _forget(call)
         number = port.add(told["bridge"], call.interface, told["external_ids"], known["held"])
         xenstore.write("{}/{}-ofport".format(call.hotplug, call.kind), str(number))
         _pvs_proxy(call, "add")
@@ -144,9 +125,14 @@ def _standing(call: Call, told: Dict[str, Any]) -> Optional[int]:
 
 
 def _take_off(call: Call) -> None:
+    _forget(call)
+    port.remove(call.interface)
+
+
+def _forget(call: Call) -> None:
+    """What others were told of the port that is to go."""
     _pvs_proxy(call, "remove")
     xenstore.remove("{}/{}-ofport".format(call.hotplug, call.kind))
-    port.remove(call.interface)
 
 
 def _pvs_proxy(call: Call, action: str) -> None:

@@ -7,9 +7,9 @@ from typing import Any, Dict, NamedTuple, Optional
 from .. import paths
 from ..agent.told import PLUG
 from ..errors import BadInput, RingfenceError
-from ..records.addresses import parse_mac
+from ..mac import parse_mac
 from ..shape import check
-from ..xapi.rows import own_mode
+from ..xapi.keys import own_mode
 from . import xenstore
 
 

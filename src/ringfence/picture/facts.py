@@ -2,8 +2,8 @@
 
 from typing import Any, Dict, NamedTuple, Optional
 
+from ..mac import MAC
 from ..records import XapiFields
-from ..records.addresses import MAC
 from ..shape import NONE, Items, Keys, check
 
 

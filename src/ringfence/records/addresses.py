@@ -1,15 +1,12 @@
 """Addresses and prefixes as a record writes them."""
 
 import ipaddress
-import re
 from typing import Iterable, List, Optional, Tuple, Union
 
 from ..errors import BadRecord
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Prefix = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
-
-MAC = re.compile(r"([0-9a-f]{2}:){5}[0-9a-f]{2}\Z")
 
 
 def parse_prefix(text: str, version: Optional[int] = None, lenient: bool = False) -> Prefix:
@@ -70,16 +67,6 @@ def link_local(mac: str) -> Prefix:
     octets = [int(o, 16) for o in mac.split(":")]
     eui = [octets[0] ^ 2, octets[1], octets[2], 0xFF, 0xFE] + octets[3:]
     return ipaddress.ip_network((0xFE80 << 112) | int.from_bytes(bytes(eui), "big"))
-
-
-def parse_mac(text: str) -> str:
-    """A unicast MAC in lower case with colons."""
-    mac = text.strip().lower().replace("-", ":")
-    if not MAC.match(mac):
-        raise BadRecord("{!r} is not a MAC address".format(text), mend="write six octets, aa:bb:cc:dd:ee:ff")
-    if int(mac[:2], 16) & 1:
-        raise BadRecord("{} is a multicast address".format(mac), mend="write the VIF's own MAC")
-    return mac
 
 
 def show_all(prefixes: Iterable[Prefix]) -> List[str]:

@@ -4,7 +4,8 @@ import re
 from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 
 from ..errors import BadRecord
-from .addresses import Prefix, parse_mac, parse_prefix, show_all, sort_prefixes
+from ..mac import parse_mac
+from .addresses import Prefix, parse_prefix, show_all, sort_prefixes
 from .line import join_line, listed, one_of, split_line
 
 MODES = ("unlocked", "locked", "isolated", "disabled")

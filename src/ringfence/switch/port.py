@@ -1,14 +1,22 @@
 """A VIF's port: put on its bridge, taken off, link up and down."""
 
+import errno
+import fcntl
 import os
 import re
-import subprocess
+import socket
+import struct
 from typing import Dict, List, NamedTuple, Optional
 
 from ..errors import SwitchRefused, Unreachable
 from .command import run, vsctl
 
 _PAIR = re.compile(r'"?([^\s{,="]+)"?="?([^",}]*)"?')
+
+
+IFF_UP = 1
+SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
+"""netdevice(7)."""
 
 
 class Standing(NamedTuple):
@@ -38,7 +46,15 @@ def exists(interface: str) -> bool:
 
 def set_link(interface: str, up: bool) -> None:
     """A device that is gone has no link to set: that is no error."""
-    subprocess.run(["ip", "link", "set", interface, "up" if up else "down"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+        try:
+            asked = fcntl.ioctl(any_socket, SIOCGIFFLAGS, struct.pack("16sh14x", interface.encode("ascii"), 0))
+            flags = struct.unpack_from("16sh", asked)[1]
+            wanted = flags | IFF_UP if up else flags & ~IFF_UP
+            fcntl.ioctl(any_socket, SIOCSIFFLAGS, struct.pack("16sh14x", interface.encode("ascii"), wanted))
+        except OSError as error:
+            if error.errno != errno.ENODEV:
+                raise
 
 
 def remove(interface: str) -> None:

@@ -5,7 +5,8 @@ from typing import Dict
 
 from ..errors import BadRecord, RingfenceError
 from ..records import Closed, NetworkLine, PoolLine, effective, parse_network, parse_pool
-from .rows import KEY, SAVED_MODE, Row, Rows, xapi_fields
+from .keys import KEY, SAVED_MODE
+from .rows import Row, Rows, xapi_fields
 from .session import Session
 from .store import write_key
 

@@ -8,8 +8,9 @@ from typing import Callable, Dict, List, Optional, Tuple
 from ..errors import BadRecord, RingfenceError
 from ..records import parse_pool, parse_record
 from .alert import Alerts
+from .keys import KEY
 from .limit import Backoff
-from .rows import KEY, Row, Rows
+from .rows import Row, Rows
 from .session import Session
 from .store import MIRROR, mirror_key, write_key, write_line
 

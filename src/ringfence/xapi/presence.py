@@ -4,7 +4,8 @@ import time
 from typing import Dict, List, Optional, Tuple
 
 from .. import __version__
-from .rows import KEY, Row, Rows
+from .keys import KEY
+from .rows import Row, Rows
 from .session import Session
 from .store import write_key
 

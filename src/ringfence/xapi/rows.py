@@ -3,14 +3,12 @@
 import threading
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
+from ..mac import MAC
 from ..picture import Facts, NetworkFacts, VifFacts
 from ..records import XapiFields
-from ..records.addresses import MAC
+from .keys import KEY, own_mode
 
 CLASSES = ("pool", "host", "network", "vm", "vif")
-KEY = "ringfence"
-SAVED_MODE = "ringfence-locking-mode"
-"""VIF.other_config: the locking mode that the VIF had before ``no-agent=closed`` made it ``disabled``."""
 NULL = "OpaqueRef:NULL"
 Row = Dict[str, Any]
 Tables = Dict[str, Dict[str, Row]]
@@ -154,11 +152,6 @@ def rows_of(tables: Tables) -> Rows:
 
 def _network(row: Row) -> NetworkFacts:
     return NetworkFacts(row["uuid"], row["name_label"], row["bridge"], row["other_config"].get(KEY))
-
-
-def own_mode(mode: str, other_config: Dict[str, str]) -> str:
-    """A VIF's locking mode as it is meant: what ``no-agent=closed`` put aside counts, not what it put there."""
-    return other_config.get(SAVED_MODE, mode) if mode.lower() == "disabled" else mode
 
 
 def xapi_fields(row: Row, network: Row) -> XapiFields:

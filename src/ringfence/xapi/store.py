@@ -2,7 +2,7 @@
 
 from typing import Optional
 
-from .rows import KEY
+from .keys import KEY
 from .session import Session
 
 MIRROR = "vm-data/ringfence/"
