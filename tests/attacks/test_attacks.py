@@ -3,6 +3,7 @@
 import re
 import subprocess
 import time
+from collections import Counter
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -11,7 +12,9 @@ import pytest
 from lab import running
 from ringfence.flows.pipeline import read_cookie
 from ringfence.records.addresses import link_local
+from ringfence.switch.ofctl import OURS
 from ringfence_lab.ends import End
+from ringfence_lab.folder import wait_for
 from ringfence_lab.frames import core, same
 from ringfence_lab.host import Host
 from ringfence_lab.pool import Pool
@@ -108,10 +111,35 @@ def reason(host: Host, port: int, frame: bytes) -> str:
     return next((known.reason for known in reversed(cookies) if known is not None and known.reason), "")
 
 
+def counted(host: Host) -> Counter:
+    """Frames that the switch of a host has dropped, by the reason in the cookie."""
+    found: Counter = Counter()
+    for line in host.switch.run("ovs-ofctl", "-O", "OpenFlow14", "dump-flows", "xenbr0", OURS).splitlines():
+        cookie, packets = re.search(r"cookie=0x([0-9a-f]+)", line), re.search(r"n_packets=(\d+)", line)
+        if cookie and packets:
+            known = read_cookie(int(cookie.group(1), 16))
+            if known is not None and known.reason:
+                found[known.reason] += int(packets.group(1))
+    return found
+
+
+def count_up(host: Host, before: Counter, sent: Counter) -> None:
+    """Waits until each reason was counted at least twice as often as attacks have it: they were sent twice.
+
+    The switch brings its counters up to date now and then, within a second or two.
+    """
+    wait_for(lambda: not missing(counted(host) - before, sent), "every attack counted by its reason", 10.0)
+
+
+def missing(found: Counter, sent: Counter) -> Counter:
+    return Counter({reason: 2 * number for reason, number in sent.items()}) - found
+
+
 @pytest.mark.parametrize("target", TARGETS)
 @pytest.mark.parametrize("attacker", ["isolated", "locked"])
 def test_no_attack_arrives_and_every_honest_frame_does(pool: Pool, attacker: str, target: str) -> None:
     field = Field(pool, attacker, target)
+    before = counted(pool.hosts["h1"])
     attacks = {row.name: field.made(row) for row in ATTACKS}
     arrived = field.seen(list(attacks.values()), set())
     named = sorted({(name, where) for where, frame in arrived for name, sent in attacks.items() if sent == frame})
@@ -129,6 +157,7 @@ def test_no_attack_arrives_and_every_honest_frame_does(pool: Pool, attacker: str
     # And again: no honest frame has opened a way for its false twin.
     again = field.seen(list(attacks.values()), set())
     assert not again
+    count_up(pool.hosts["h1"], before, Counter(row.reason for row in ATTACKS))
     print(f"{attacker} to {target}: {2 * len(attacks)} attack frames sent, 0 arrived; {honest} honest ones did")
 
 

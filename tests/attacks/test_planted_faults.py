@@ -83,6 +83,24 @@ def test_a_planted_fault_lets_an_attack_through(flows: tuple[FlowSet, int], faul
     assert arriving(FAULTS[fault](flows[0]), flows[1])
 
 
+@pytest.mark.parametrize(("mode", "missing"), [("locked", ("in",)), ("isolated", ("in", "out"))])
+def test_each_end_is_asked_and_one_that_is_not_lets_a_stranger_through(mode: str, missing: tuple[str, ...]) -> None:
+    """From a locked VIF the receiver's check is the only one; from an isolated one either is enough."""
+    stranger = vif("d", 4, "mode=isolated ipv4=10.0.0.14 ipv6=fd00::14 groups=others")
+    made, ports = compiled(picture(LINE, vif("a", 1, f"mode={mode} ipv4=10.0.0.11 ipv6=fd00::11 groups=team"), stranger))
+
+    def crossing(flows: FlowSet) -> list[bytes]:
+        honest = [bytes(row.twin(party(1), party(4), party(4))) for row in ATTACKS if row.twin and not row.to]
+        assert len(honest) > 10
+        return [frame for frame in honest if any(out.port == ports["d"] for out in evaluate(flows, frame, ports["a"]).outputs)]
+
+    assert not crossing(made)
+    planted = made
+    for number, table in enumerate(missing, 1):
+        planted = without(table, "reg1", "reg2")(planted)
+        assert bool(crossing(planted)) == (number == len(missing))
+
+
 def test_without_flows_protected_ports_keep_strangers_apart_and_without_both_nothing_does() -> None:
     scenario = {
         "hosts": ["h1"],
