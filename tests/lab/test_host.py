@@ -291,3 +291,42 @@ def test_too_few_pings_prove_nothing(steps: Steps) -> None:
     ping = {"from": "blue2", "to": "blue1", "every": "1s"}
     with pytest.raises(Failed, match=r"only [0-9]+ pings"):
         steps.run({"while": {"ping": ping, "do": ["ip-add blue1/0 10.0.0.111", "ip-remove blue1/0 10.0.0.111"], "lost": 0}})
+
+
+def test_check_finds_what_is_probably_not_meant(pool: Pool, host: Host) -> None:
+    """In a pool that was made for this module: whose guest says it uses another address, and whose rules are another's."""
+    done = ringfence(host, "-o", "json", "check")
+    before = {(row["where"], row["what"]) for row in json.loads(done.stdout)["rows"]}
+    vm, vif = pool.vms["blue1"], pool.vifs["blue1/0"]
+    networks = {
+        "0/ip": "10.0.0.11",
+        "0/ipv4/0": "10.0.0.11",
+        "0/ipv4/1": "10.0.0.199",
+        "0/ipv6/0": "fe80::5",
+        "1/ip": "10.9.9.9",
+        "0/ipv6/1": "?",
+    }
+    metrics = pool.db.create("VM_guest_metrics", networks=networks)
+    controller = pool.db.create("SDN_controller", protocol="ssl", address="192.0.2.7", port=6640)
+    kept = dict(pool.db.get("VIF", vif)["other_config"])
+    pool.db.update("VM", vm, guest_metrics=metrics)
+    pool.db.update("VIF", vif, other_config=dict(kept, **{"xo:sdn-controller:of-rules": "[]"}))
+    try:
+        done = ringfence(host, "-o", "json", "check")
+        rows = json.loads(done.stdout)["rows"]
+        new = {(row["where"], row["what"].split(":")[0]) for row in rows if (row["where"], row["what"]) not in before}
+        assert new == {
+            ("blue1/0", "the guest says that it uses 10.0.0.199, which its record does not list"),
+            ("blue1/0", "Xen Orchestra's traffic rules do nothing on this network"),
+            ("pool", "an SDN controller (192.0.2.7) may write flows into the same bridges"),
+        }
+        assert done.returncode == 1
+        assert all(row["mend"] for row in rows)
+        table = ringfence(host, "check")
+        assert "mend: ringfence ip add blue1/0 10.0.0.199" in table.stdout
+        assert table.stdout.splitlines()[-1].endswith("hints")
+    finally:
+        pool.db.update("VM", vm, guest_metrics="OpaqueRef:NULL")
+        pool.db.update("VIF", vif, other_config=kept)
+        pool.db.destroy("VM_guest_metrics", metrics)
+        pool.db.destroy("SDN_controller", controller)
