@@ -41,6 +41,7 @@ fuzz: setup
 
 bench: setup
 	@$(RUN) $(PY) bench/hook.py
+	@$(RUN) $(PY) bench/changes.py
 	@$(RUN) $(PY) bench/flood.py
 
 # Two hours on two cores: LABS walks at a time, each in namespaces of its own.

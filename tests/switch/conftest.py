@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dummy import DummySwitch
+from ringfence_lab.dummy import DummySwitch
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ from collections import Counter
 
 import pytest
 
-from dummy import DummySwitch, Left
 from frames import Frames, Somebody
 from pools import LOCAL, UPLINK, compiled, generated, picture, plan, vif
 from ringfence.errors import SwitchRefused, Unreachable
@@ -16,6 +15,7 @@ from ringfence.flows.frame import read_frame
 from ringfence.flows.pipeline import REASONS
 from ringfence.picture import Picture
 from ringfence.switch import ofctl
+from ringfence_lab.dummy import DummySwitch, Left
 
 FRAMES = int(os.environ.get("RINGFENCE_FRAMES", "2000"))
 POOLS = int(os.environ.get("RINGFENCE_POOLS", "40"))

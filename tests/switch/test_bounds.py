@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
-from dummy import DummySwitch
 from pools import MACHINE_MAC, UPLINK, compiled, mac, picture, vif
+from ringfence_lab.dummy import DummySwitch
 
 FRAMES = 300
 LINE = "default=isolated inside=10.0.0.0/16,fd00::/64 gateways=10.0.0.1,fd00::1"

@@ -9,9 +9,9 @@ from collections import Counter
 
 import pytest
 
-from dummy import DummySwitch
 from frames import Frames, Somebody
 from ringfence.flows import FlowSet
+from ringfence_lab.dummy import DummySwitch
 from test_agreement import Learning, generated_switch, outputs
 
 POOLS = int(os.environ.get("RINGFENCE_MEGAFLOW_POOLS", "3"))

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from dummy import DummySwitch
 from pools import UPLINK, compiled, generated
 from ringfence import paths
 from ringfence.errors import SwitchRefused, Unreachable
 from ringfence.flows import FlowSet
 from ringfence.switch import ofctl
 from ringfence.switch.openflow import Session
+from ringfence_lab.dummy import DummySwitch
 
 
 @pytest.fixture

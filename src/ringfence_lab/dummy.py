@@ -11,9 +11,10 @@ from typing import NamedTuple
 from ovs.unixctl.client import UnixctlClient
 from scapy.utils import RawPcapReader
 
-from pools import LOCAL
 from ringfence.switch.bridge import prefix_words
 
+LOCAL = 65534
+"""OpenFlow number of the bridge's own port, in 16 bits."""
 PCAP_HEAD = 24
 """Bytes before the first frame of a file."""
 SCHEMA = "/usr/share/openvswitch/vswitch.ovsschema"
