@@ -124,9 +124,9 @@ class DummySwitch:
         return found, text
 
     def forget(self) -> None:
-        """What the switch has learned and cached: MACs and datapath flows."""
-        self.appctl("fdb/flush", "br0")
+        """What the switch has cached and learned: datapath flows, which as they go still teach it MACs, and then these."""
         self.appctl("revalidator/purge")
+        self.appctl("fdb/flush", "br0")
 
     def emit(self, in_port: int, frame: bytes) -> list[Left]:
         """Send a frame through the datapath, with all that it has learned and cached; what leaves, by which ports."""

@@ -175,14 +175,35 @@ def test_explain_says_why_and_what_would_change_it(pool: Pool, host: Host) -> No
     assert ringfence(host, "explain", "blue1/0", "green1/0").returncode == 0
     assert reaches(pool, "blue1/0", "green1/0")
     assert ringfence(host, "group", "remove", "blue", "green1/0").returncode == 0
-    gateway = json.loads(ringfence(host, "-o", "json", "explain", "green1", "10.0.0.1").stdout)["rows"]
-    assert [(row["allowed"], row["why"]) for row in gateway] == [(True, "it is external")]
+    gateway = json.loads(ringfence(host, "-o", "json", "explain", "green1", "10.0.0.1", "tcp/443").stdout)["rows"]
+    assert [(row["allowed"], row["why"], row["switch"]) for row in gateway] == [(True, "it is external", "delivers tcp/443 from here")]
     assert ringfence(host, "explain", "green1", "outside").returncode == 0
     inside = ringfence(host, "explain", "green1", "10.0.0.250")
     assert inside.returncode == 1
     assert "change: ringfence network set backend gateways=10.0.0.1,10.0.0.250" in inside.stdout
     assert ringfence(host, "explain", "10.0.0.1", "outside").returncode == 2
     assert ringfence(host, "explain", "plain", "blue1").returncode == 1
+
+
+def test_explain_asks_the_switch_and_says_where_it_differs(pool: Pool, host: Host) -> None:
+    for kind in ("icmp", "arp", "tcp/443", "udp/53"):
+        assert ringfence(host, "explain", "blue1", "blue2", kind).stdout.count(f"switch: delivers {kind} from here") == 2
+        strangers = ringfence(host, "explain", "-v", "blue1", "green1", kind).stdout
+        assert strangers.count(f"switch: drops {kind} from here (unreachable-out)") == 2
+        assert "cookie 0x5246" in strangers
+    for wrong in ("tcp", "tcp/70000", "sctp/1"):
+        done = ringfence(host, "explain", "blue1", "blue2", wrong)
+        assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    number = port(pool, host, "blue1")[1]
+    block = f"cookie=0x77,table=0,priority=65000,in_port={number},actions=drop"
+    host.switch.run("ovs-ofctl", "-O", "OpenFlow14", "add-flow", "xenbr0", block)
+    try:
+        done = ringfence(host, "explain", "blue1", "blue2")
+        assert "drops icmp from here (nothing of ours: the switch itself), which differs from the policy" in done.stdout
+        assert done.returncode == 1
+    finally:
+        host.switch.run("ovs-ofctl", "-O", "OpenFlow14", "del-flows", "xenbr0", "cookie=0x77/-1")
+    assert ringfence(host, "explain", "blue1", "blue2").returncode == 0
 
 
 def test_a_bad_record_closes_its_own_vif_and_says_why(pool: Pool, host: Host, steps: Steps) -> None:

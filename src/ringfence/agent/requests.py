@@ -7,18 +7,21 @@ from ..errors import RingfenceError
 from ..flows import FlowSet
 from ..flows.pipeline import KIND_DROP, KIND_LOCAL, read_cookie
 from ..picture import Facts
+from ..picture.kind import parse_kind
 from ..shape import NONE, Keys, check
 from ..switch import ofctl, port
 from ..switch.ovsdb import read_once
 from . import audit
 from .compose import compose, learn
 from .plan import lay_out, named
-from .told import INTERFACE, PLUG
+from .told import INTERFACE, PLUG, TEXT
+from .trace import trace
 
 if TYPE_CHECKING:
     from .agent import Agent
 
 LONGEST_WAIT_S = 30.0
+TRACE = Keys({"source": str, "kind": str}, {"target": TEXT, "address": TEXT})
 WAIT = Keys({"kind": str, "uuid": str, "line": (NONE, str)}, {"timeout": (int, float)})
 
 
@@ -36,6 +39,7 @@ class Requests:
             "flows": self._flows,
             "audit": self._audit,
             "proposal": self._proposal,
+            "trace": self._trace,
         }
 
     def answer(self, request: Dict[str, Any]) -> Dict[str, Any]:
@@ -187,6 +191,18 @@ class Requests:
                         agent.reconciler.writers[name].forget()
                 agent.reconcile(view)
             return {"findings": [list(finding) for finding in found]}
+
+    def _trace(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """What the switch does with the first frame of an exchange; ``known`` is false where the sender is not here."""
+        check(request, TRACE)
+        kind = parse_kind(request["kind"])
+        with self.agent.lock:
+            picture = self.agent.reconciler.picture
+            if picture is None or not {request["source"], request.get("target") or request["source"]} <= set(picture.facts.vifs):
+                return {"known": False}
+            view = named(read_once(), self.agent.state.plugs)
+        found = trace(picture, view, request["source"], request.get("target"), request.get("address"), kind)
+        return {"known": False} if found is None else dict(found._asdict(), known=True)
 
     def _proposal(self, request: Dict[str, Any]) -> Dict[str, Any]:
         return {"line": self.agent.proposals.get(str(request["vif"]))}

@@ -3,8 +3,10 @@
 import ipaddress
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ..errors import BadInput
+from ..agent.client import ask
+from ..errors import BadInput, Unreachable
 from ..picture import Party
+from ..picture.kind import parse_kind
 from ..records.addresses import show_prefix
 from . import show
 from .pool import Pool, show_line
@@ -26,10 +28,14 @@ class Side(NamedTuple):
 def define(parser: Any) -> None:
     parser.add_argument("source", metavar="FROM", help="VM/DEVICE, VM, VIF uuid, address, or outside")
     parser.add_argument("target", metavar="TO", help="the same")
+    asked = "what the switch is asked about: icmp (default), arp, tcp/443, udp/53"
+    parser.add_argument("kind", nargs="?", default="icmp", metavar="KIND", help=asked)
+    parser.add_argument("-v", "--verbose", action="store_true", help="show the flows that such a frame meets in this host's switch")
 
 
 def run(options: Any) -> int:
     """0 where both ends allow it on some network, 1 where not."""
+    parse_kind(options.kind)
     pool = Pool(options)
     ones, others = _sides(pool, options.source), _sides(pool, options.target)
     pairs = [(one, other) for one in ones for other in others if _network(pool, one, other)]
@@ -38,17 +44,47 @@ def run(options: Any) -> int:
     talks = [[answer for answer in (_direction(pool, a, b), _direction(pool, b, a)) if answer] for a, b in pairs]
     answers = [answer for talk in talks for answer in talk]
     good = any(all(answer["allowed"] for answer in talk) for talk in talks)
+    differs = False
+    for (one, other), talk in zip(pairs, talks):
+        passes = all(answer["allowed"] for answer in talk)
+        for answer, (sender, receiver) in zip(talk, [pair for pair in ((one, other), (other, one)) if pair[0].vif]):
+            differs = _ask_switch(pool, answer, sender, receiver, options.kind, passes) or differs
     if options.output != "table":
-        show.rows(options.output, ["from", "to", "network", "allowed", "why", "record", "change"], answers)
-        return 0 if good else 1
+        show.rows(options.output, ["from", "to", "network", "allowed", "why", "record", "change", "switch"], answers)
+        return 0 if good and not differs else 1
     for answer in answers:
         word = "may talk to" if answer["allowed"] else "may not talk to"
         print("{} {} {} on {}: {}".format(answer["from"], word, answer["to"], answer["network"], answer["why"]))
         print("  record: {}".format(answer["record"]))
         print("  change: {}".format(answer["change"]))
+        if answer["switch"]:
+            print("  switch: {}".format(answer["switch"]))
+        for flow in answer["flows"] if options.verbose else ():
+            print("    {}".format(flow))
     if len(answers) > len(talks):
         print("frames pass only where both ends allow them")
-    return 0 if good else 1
+    return 0 if good and not differs else 1
+
+
+def _ask_switch(pool: Pool, answer: Dict[str, Any], one: Side, other: Side, kind: str, passes: bool) -> bool:
+    """What this host's switch does with such a frame, where the sender's port is here; True where it should do otherwise."""
+    answer.update(switch="", flows=[])
+    if not pool.local:
+        return False
+    try:
+        found = ask({"op": "trace", "source": one.vif, "target": other.vif, "address": other.address, "kind": kind}, 5.0)
+    except Unreachable as error:
+        answer["switch"] = "not asked: {}".format(error.what)
+        return False
+    if not found["known"]:
+        return False
+    answer["flows"] = found["flows"]
+    does = "delivers {} from here".format(kind) if found["delivered"] else "drops {} from here ({})".format(kind, found["reason"])
+    if found["delivered"] == passes:
+        answer["switch"] = does
+        return False
+    answer["switch"] = "{}, which differs from the policy: see ringfence status and ringfence audit".format(does)
+    return True
 
 
 def _sides(pool: Pool, name: str) -> List[Side]:
