@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
-DEBIAN := openvswitch-switch openvswitch-common iproute2 ethtool python3-venv openssl
+DEBIAN := openvswitch-switch openvswitch-common iproute2 iputils-ping ethtool python3-venv openssl
 PYTEST := $(PY) -m pytest
 SEEDS ?= 20
 LABS ?= 4

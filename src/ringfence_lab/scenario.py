@@ -24,6 +24,23 @@ _VIF = Keys(
         "gateway": _WORDS,
     },
 )
+_ENDS = Keys({"from": str, "to": str}, {"kind": str})
+STEPS: dict[str, tuple[Any, str]] = {
+    "reach": (_ENDS, "reach: {from: blue1, to: blue2, kind: tcp/5432}"),
+    "no-reach": (_ENDS, "no-reach: {from: blue1, to: green1}"),
+    "send": (
+        Keys({"from": str, "frame": str, "seen-by": [str]}, {}),
+        "send: {from: blue1/0, frame: \"Ether(src=mac('blue1/0'))/IP(dst='10.0.0.12')\", seen-by: [blue2/0]}",
+    ),
+    "do": (str, "do: ip-add blue1/0 10.0.0.111"),
+    "while": (
+        Keys({"ping": Keys({"from": str, "to": str}, {"every": str}), "do": [str]}, {"lost": int}),
+        "while: {ping: {from: blue2, to: blue1, every: 10ms}, do: [ip-add blue1/0 10.0.0.111], lost: 0}",
+    ),
+    "flows": (Keys({"host": (int, str)}, {"of": str, "count": int, "orphans": int}), "flows: {host: h1, orphans: 0}"),
+    "say": (str, "say: a line of the story"),
+}
+"""The shape of each step, and an example of it."""
 SHAPE = Keys(
     {},
     {
@@ -136,8 +153,14 @@ def read(data: Any) -> Scenario:
             raise BadInput(f"host {host} is not known", "stock", f"the hosts are {', '.join(hosts)}")
     steps = tuple(data.get("steps") or ())
     for number, step in enumerate(steps, 1):
-        if not isinstance(step, dict) or len(step) != 1:
-            raise BadInput(f"is not one step: {step!r}", f"step {number}", "write one of reach, no-reach, send, do, while, flows")
+        if not isinstance(step, dict) or len(step) != 1 or next(iter(step)) not in STEPS:
+            raise BadInput(f"is not one step: {str(step)[:80]}", f"step {number}", f"write one of {', '.join(STEPS)}")
+        ((name, body),) = step.items()
+        shape, example = STEPS[name]
+        try:
+            check(body, shape)
+        except ValueError as error:
+            raise BadInput(str(error), f"step {number}: {name}", f"write it like {example}") from None
     return Scenario(hosts, networks, guests, outside, steps, data.get("pool"), str(data.get("title") or ""), stock)
 
 

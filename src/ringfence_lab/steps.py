@@ -16,6 +16,7 @@ from .frames import core as core_of
 from .frames import from_end, same
 from .pool import Pool
 from .probe import Capture, Pinger, exchange, packet_socket, present
+from .scenario import STEPS
 
 ENOUGH_PINGS = 20
 PATIENCE_S = 3.0
@@ -44,7 +45,7 @@ class Steps:
             "flows": self._flows,
         }.get(str(name))
         if handler is None:
-            raise BadInput(f"{name!r} is not a step", mend="write one of reach, no-reach, send, do, while, flows")
+            raise BadInput(f"{name!r} is not a step", mend=f"write one of {', '.join(STEPS)}")
         handler(body)
 
     # Who takes part.
@@ -237,6 +238,8 @@ class Steps:
         host = self.pool.hosts.get(str(body["host"]))
         if host is None:
             raise BadInput(f"{body['host']!r} is not a host", mend=f"the hosts are {', '.join(self.pool.hosts)}")
+        if not {"count", "orphans"} & set(body):
+            raise BadInput("flows says neither count nor orphans", mend=f"write it like {STEPS['flows'][1]}")
         uuid = ""
         if "of" in body:
             uuid = self.pool.db.get("VIF", self.pool.vifs[self._end(body["of"]).name])["uuid"]

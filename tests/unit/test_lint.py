@@ -49,7 +49,15 @@ CASES = {
     "a router VM for a gateway": Case("inside=10.0.0.0/24", [HERE, THERE, ROUTER]),
     "no gateways, and nobody goes out": Case("inside=10.0.0.0/24 external=deny", [HERE, THERE]),
     "a wide prefix": Case(GOOD, ["mode=locked ipv4=10.0.0.0/16"], "warning v1/0: 10.0.0.0/16 as an own prefix"),
-    "a SLAAC prefix": Case(GOOD, ["mode=locked ipv4=10.0.0.11 ipv6=fd00::/64,fe80::/64"]),
+    "a SLAAC prefix": Case("inside=10.0.0.0/24,fd00::/64 gateways=10.0.0.1", ["mode=locked ipv4=10.0.0.11 ipv6=fd00::/64,fe80::/64"]),
+    "an address that is no guest's": Case(GOOD, ["mode=locked ipv4=224.0.0.1"], "warning v1/0: 224.0.0.1 is no address of a guest"),
+    "a gateway's address": Case(GOOD, ["mode=locked ipv4=10.0.0.1"], "warning v1/0: 10.0.0.1 is a gateway of its network"),
+    "an address outside": Case(GOOD, ["mode=locked ipv4=10.9.0.1"], "warning v1/0: 10.9.0.1 is not inside its network"),
+    "a family that is not inside": Case(GOOD, ["mode=locked ipv6=fd00::1"], "warning " + BACKEND + "inside names no IPv6 prefix"),
+    "a gateway that is not inside": Case(
+        "inside=10.0.0.0/24 gateways=10.0.1.1", [HERE, THERE], "warning " + BACKEND + "inside holds the gateway"
+    ),
+    "a group that holds nobody": Case(GOOD, [LOCKED + " groups=a"], "warning v1/0: group a holds nobody apart"),
     "unlocked beside isolated": Case(
         GOOD, [HERE, THERE, "mode=unlocked"], "warning " + BACKEND + "unlocked beside isolated VIFs: v3/0 may take"
     ),
@@ -82,6 +90,16 @@ def test_each_finding_says_how_to_mend_it() -> None:
         for one in lint(picture(case.line, *pool(*case.records))):
             assert one.mend
             assert "\n" not in one.what + one.mend
+
+
+def test_findings_come_in_one_order() -> None:
+    lines = [
+        "mode=isolated ipv4=10.0.0.11 groups=a",
+        "mode=isolated ipv4=10.0.0.11 groups=b",
+        "mode=isolated ipv4=10.0.0.12 peers=10.0.0.11",
+    ]
+    vifs = pool(*lines)
+    assert lint(picture(GOOD, *vifs)) == lint(picture(GOOD, *reversed(vifs)))
 
 
 def test_the_gravest_comes_first_and_a_pool_that_adopts_is_named() -> None:

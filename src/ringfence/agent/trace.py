@@ -9,8 +9,7 @@ from ..flows.fields import ARP, ICMP, ICMPV6, IPV4, IPV6, UDP, mac_number
 from ..flows.pipeline import read_cookie
 from ..picture import Picture
 from ..picture.kind import Kind
-from ..picture.network import LINK_LOCAL
-from ..records.addresses import Prefix, is_single, within
+from ..records.addresses import LINK_LOCAL, Prefix, is_single, within
 from ..switch import unixctl
 from ..switch.ovsdb import OvsdbView
 

@@ -1,5 +1,6 @@
 """ringfence audit: what is in this host's switch against what should be."""
 
+import sys
 from typing import Any
 
 from ..agent.client import ask
@@ -17,7 +18,11 @@ def run(options: Any) -> int:
     """0 where nothing is wrong (any more), 1 where something is."""
     request = {"op": "audit", "repair": options.repair}
     found = ask(request, WAIT_S)["findings"]
+    if not found and options.output == "table":
+        print("nothing is amiss")
+        return 0
     show.rows(options.output, ["bridge", "kind", "what"], [dict(zip(("bridge", "kind", "what"), row)) for row in found])
     if options.repair and found:
         found = ask(dict(request, repair=False), WAIT_S)["findings"]
+        sys.stderr.write("ringfence: {}\n".format("{} still amiss".format(len(found)) if found else "repaired"))
     return 1 if found else 0

@@ -6,8 +6,7 @@ from typing import Any, Dict, Iterator, List, Tuple
 from ..agent.client import ask
 from ..errors import Unreachable
 from ..picture.lint import ERROR, HINT, SEVERITIES, WARNING, Finding, lint
-from ..picture.network import LINK_LOCAL
-from ..records.addresses import single, within
+from ..records.addresses import LINK_LOCAL, single, within
 from . import show
 from .pool import Pool
 
@@ -30,14 +29,15 @@ def run(options: Any) -> int:
         for one in shown:
             where = "{}: ".format(one.where) if one.where else ""
             print("{}: {}{}\n  mend: {}".format(one.severity, where, one.what, one.mend))
-        print(", ".join("{} {}".format(sum(one.severity == kind for one in found), _plural(kind)) for kind in SEVERITIES))
+        print(", ".join(_counted(sum(one.severity == kind for one in found), kind) for kind in SEVERITIES), end="")
+        print(" (--hints shows them)" if len(shown) < len(found) else "")
     else:
         show.rows(options.output, list(Finding._fields), [dict(one._asdict()) for one in found])
     return 1 if any(one.severity in (ERROR, WARNING) for one in found) else 0
 
 
-def _plural(kind: str) -> str:
-    return kind + "s"
+def _counted(number: int, kind: str) -> str:
+    return "{} {}{}".format(number, kind, "" if number == 1 else "s")
 
 
 def _others(pool: Pool) -> Iterator[Finding]:

@@ -7,7 +7,8 @@ from ..agent.client import ask
 from ..errors import BadInput, Unreachable
 from ..picture import Party
 from ..picture.kind import parse_kind
-from ..records.addresses import show_prefix
+from ..records import Policy
+from ..records.addresses import LINK_LOCAL, is_single, show_prefix, single, within
 from . import show
 from .pool import Pool, show_line
 
@@ -38,6 +39,8 @@ def run(options: Any) -> int:
     parse_kind(options.kind)
     pool = Pool(options)
     ones, others = _sides(pool, options.source), _sides(pool, options.target)
+    if any(one.vif and one.vif == other.vif for one in ones for other in others):
+        raise BadInput("{} and {} are one party".format(options.source, options.target), mend="name two")
     pairs = [(one, other) for one in ones for other in others if _network(pool, one, other)]
     if not pairs:
         raise BadInput("{} and {} share no network".format(options.source, options.target), mend="name VIFs of one network")
@@ -50,11 +53,13 @@ def run(options: Any) -> int:
         for answer, (sender, receiver) in zip(talk, [pair for pair in ((one, other), (other, one)) if pair[0].vif]):
             differs = _ask_switch(pool, answer, sender, receiver, options.kind, passes) or differs
     if options.output != "table":
-        show.rows(options.output, ["from", "to", "network", "allowed", "why", "record", "change", "switch"], answers)
+        show.rows(options.output, ["from", "to", "network", "allowed", "why", "as", "record", "change", "switch"], answers)
         return 0 if good and not differs else 1
     for answer in answers:
         word = "may talk to" if answer["allowed"] else "may not talk to"
         print("{} {} {} on {}: {}".format(answer["from"], word, answer["to"], answer["network"], answer["why"]))
+        if answer["as"]:
+            print("  as:     {}; what it sends from any other address is dropped".format(answer["as"]))
         print("  record: {}".format(answer["record"]))
         print("  change: {}".format(answer["change"]))
         if answer["switch"]:
@@ -62,7 +67,7 @@ def run(options: Any) -> int:
         for flow in answer["flows"] if options.verbose else ():
             print("    {}".format(flow))
     if len(answers) > len(talks):
-        print("frames pass only where both ends allow them")
+        print("frames pass only where both ends allow them: a change at one end alone may not be enough")
     return 0 if good and not differs else 1
 
 
@@ -123,6 +128,7 @@ def _direction(pool: Pool, one: Side, other: Side) -> Optional[Dict[str, Any]]:
         "network": pool.facts.networks[facts.network].name,
         "allowed": reach.allowed,
         "why": reach.reason,
+        "as": _uses(pool, one.vif),
         "record": show_line(facts.line),
         "change": _change(pool, one.vif, other, reach),
     }
@@ -143,12 +149,24 @@ def _change(pool: Pool, vif: str, other: Side, reach: Any) -> str:
             return "ringfence group remove {} {}".format(value, name)
         rest = ",".join(show_prefix(p) for p in policy.peers if p not in value) if kind == "peers" else ""
         return "ringfence vif set {} {}".format(name, "peers={}".format(rest) if kind == "peers" else "external=deny")
-    if other.vif is not None:
-        if other.vif not in view.members:
-            return "ringfence vif show {}".format(pool.facts.vifs[other.vif].name)
-        names = sorted(policy.groups) or sorted(view.members[other.vif].policy.groups) or ["GROUP"]
-        return "ringfence group add {} {} {}".format(names[0], name, pool.facts.vifs[other.vif].name)
-    if not policy.external:
+    if other.vif is not None and other.vif not in view.members:
+        return "ringfence vif show {}".format(pool.facts.vifs[other.vif].name)
+    if other.vif is None and not policy.external and not view.is_inside(single(ipaddress.ip_address(str(other.address)))):
         return "ringfence vif set {} external=allow".format(name)
-    gateways = ",".join([show_prefix(g) for g in view.line.gateways] + [str(other.address)])
-    return "ringfence network set {} gateways={}".format(view.facts.name, gateways)
+    address = other.address or next(iter(_own(view.members[str(other.vif)].policy)), None)
+    if address is None:
+        return "ringfence group add GROUP {} {}".format(name, pool.facts.vifs[str(other.vif)].name)
+    return "ringfence vif set {} peers={}".format(name, ",".join([show_prefix(p) for p in policy.peers] + [address]))
+
+
+def _own(policy: Policy) -> List[str]:
+    """The single addresses that a VIF may use, but for link-local ones."""
+    return [show_prefix(p) for p in policy.own if is_single(p) and not within(p, LINK_LOCAL)]
+
+
+def _uses(pool: Pool, vif: str) -> str:
+    """What a VIF may send from."""
+    member = pool.picture.view_of(vif).members.get(vif)
+    if member is None or member.open or member.router:
+        return ""
+    return ", ".join(show_prefix(p) for p in member.policy.own if not within(p, LINK_LOCAL)) or "no address but its link-local one"

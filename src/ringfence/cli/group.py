@@ -1,5 +1,6 @@
 """ringfence group: who is in a group together."""
 
+import sys
 from typing import Any, Dict, List, Set
 
 from ..records.record import parse_group
@@ -41,6 +42,8 @@ def run(options: Any) -> int:
                 if group in member.policy.groups:
                     members.append({"vif": member.vif.name, "network": view.facts.name, "mode": member.policy.mode})
         show.rows(options.output, ["vif", "network", "mode"], sorted(members, key=lambda row: row["vif"]))
+        if not members:
+            sys.stderr.write("ringfence: no VIF is in group {}: see ringfence group list\n".format(group))
         return 0 if members else 1
     found = [pool.vif(name) for name in options.vifs]
     records = [pool.record(one) for one in found]

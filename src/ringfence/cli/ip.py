@@ -1,5 +1,6 @@
 """ringfence ip: the own addresses of a VIF, added and removed live."""
 
+import sys
 from typing import Any, List, Tuple
 
 from ..errors import BadInput, BadRecord
@@ -79,4 +80,6 @@ def _who(options: Any, pool: Pool) -> int:
         if address in [single(g.network_address) for g in view.line.gateways]:
             data.append({"vif": "(gateway)", "network": pool.facts.networks[uuid].name, "by": show_prefix(address)})
     show.rows(options.output, ["vif", "network", "by"], data)
+    if not data:
+        sys.stderr.write("ringfence: nobody owns {}\n".format(show_prefix(address)))
     return 0 if data else 1

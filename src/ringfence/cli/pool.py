@@ -8,6 +8,7 @@ from ..agent.client import ask
 from ..errors import BadInput, BadRecord, Refused, Unreachable
 from ..picture import Facts, Picture, VifFacts
 from ..records import Record, parse_record
+from ..records.addresses import show_prefix
 from ..xapi.rows import CLASSES, Tables, rows_of
 from ..xapi.session import Session
 from ..xapi.store import KEY, write_line
@@ -74,7 +75,7 @@ class Pool:
         if len(vms) > 1:
             raise BadInput("{} names several".format(vm), mend="use one of these uuids: {}".format(", ".join(vms)))
         if not found:
-            raise BadInput("no VM with a VIF is called {}".format(vm), mend="see ringfence vif list")
+            raise BadInput("no VM with a VIF is called {}".format(vm), mend="see ringfence vif list, or write an address, or outside")
         return sorted(found, key=lambda one: int(one.facts.device))
 
     def network(self, name: str) -> Tuple[str, Dict[str, Any]]:
@@ -83,7 +84,8 @@ class Pool:
         found = [(ref, row) for ref, row in rows if name in (row["name_label"], row["bridge"]) or _prefix(name, row["uuid"])]
         if len(found) != 1:
             listed = ", ".join(sorted(row["uuid"] for _, row in found) or sorted(row["name_label"] for _, row in rows))
-            raise BadInput("{} networks are called {}".format(len(found) or "no", name), mend="use one of {}".format(listed))
+            what = "several networks are called {}" if found else "no network is called {}"
+            raise BadInput(what.format(name), mend="use one of {}".format(listed))
         return found[0]
 
     def record(self, found: Found) -> Record:
@@ -130,7 +132,8 @@ class Pool:
         others = {v.host for v in self.facts.vifs.values() if v.network in networks and v.host and v.host != here}
         if others:
             names = ", ".join(sorted(self.facts.hosts.get(h, h) for h in others))
-            sys.stderr.write("ringfence: written; hosts that follow by themselves and were not asked: {}\n".format(names))
+            done = "in force on this host" if here else "written"
+            sys.stderr.write("ringfence: {}; by themselves, in a moment, follow: {}\n".format(done, names))
 
 
 def show_line(line: Optional[str]) -> str:
@@ -152,6 +155,8 @@ def edit(record: Record, words: List[str]) -> Record:
         key = {"locking-mode": "mode", "ipv4-allowed": "ipv4", "ipv6-allowed": "ipv6"}.get(key, key)
         if key.startswith("x-"):
             keys["extra"] = tuple(sorted(dict(record.extra, **dict(given.extra)).items()))
+        elif key == "mac":
+            raise BadRecord("mac is the MAC that the VIF has", mend="leave it out: it is written by itself")
         elif key in Record._fields:
             keys[key] = getattr(given if value else Record(), key)
         else:
@@ -165,6 +170,8 @@ def refuse_shared(pool: Pool, found: Found, addresses: List[Any]) -> None:
     for address in addresses:
         others = [v.name for v in pool.picture.owners(found.facts.network, address) if v.uuid != found.facts.uuid]
         if others:
-            raise Refused("{} belongs to {}".format(address, ", ".join(others)), found.facts.name, "remove it there, or pass --shared")
+            what = "{} belongs to {}".format(show_prefix(address), ", ".join(others))
+            raise Refused(what, found.facts.name, "remove it there, or pass --shared")
         if view is not None and address in view.line.gateways:
-            raise Refused("{} is a gateway of {}".format(address, view.facts.name), found.facts.name, "pass --shared if that is meant")
+            what = "{} is a gateway of {}".format(show_prefix(address), view.facts.name)
+            raise Refused(what, found.facts.name, "pass --shared if that is meant")

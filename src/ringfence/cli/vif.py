@@ -2,11 +2,11 @@
 
 from typing import Any, Dict
 
-from ..records import Closed, effective, parse_network
+from ..errors import BadRecord
 from ..records.addresses import show_all
 from ..xapi.keys import KEY
 from . import show
-from .pool import Found, Pool, edit, show_line
+from .pool import Found, Pool, edit, refuse_shared, show_line
 
 HELP = "list, show, set and clear the records of VIFs"
 
@@ -20,6 +20,7 @@ def define(parser: Any) -> None:
     put = actions.add_parser("set", help="set keys of a record; an empty value takes a key out")
     put.add_argument("vif", help="VM/DEVICE or the VIF's uuid")
     put.add_argument("words", nargs="+", metavar="KEY=VALUE", help="mode, ipv4, ipv6, groups, peers, external, services, x-NAME")
+    put.add_argument("--shared", action="store_true", help="also where another VIF owns an address (VRRP, a common list)")
     gone = actions.add_parser("clear", help="remove a record: the VIF is as its network and XAPI say")
     gone.add_argument("vif", help="VM/DEVICE or the VIF's uuid")
     for action in (put, gone):
@@ -36,7 +37,14 @@ def run(options: Any) -> int:
     if options.action == "show":
         _show(options, pool, found)
     elif options.action == "set":
-        pool.change_vif(found, edit(pool.record(found), options.words))
+        before = pool.record(found)
+        try:
+            after = edit(before, options.words)
+        except BadRecord as error:
+            raise error.at(found.facts.name) from None
+        if not options.shared:
+            refuse_shared(pool, found, [a for a in after.own if a not in before.own])
+        pool.change_vif(found, after)
     else:
         pool.change_vif(found, None)
     return 0
@@ -66,7 +74,7 @@ def _row(pool: Pool, uuid: str) -> Any:
 def _show(options: Any, pool: Pool, found: Found) -> None:
     line = found.row["other_config"].get(KEY)
     network = pool.facts.networks[found.facts.network]
-    policy = effective(line, found.facts.mac, parse_network(network.line or ""), found.facts.xapi)
+    reason = pool.picture.why_closed(found.facts.uuid)
     data = dict(_row(pool, found.facts.uuid), record=line, network_line=network.line, mac=found.facts.mac)
     if options.output == "json":
         show.rows("json", [], [data])
@@ -74,9 +82,10 @@ def _show(options: Any, pool: Pool, found: Found) -> None:
     print("{}  {}  on {}  MAC {}".format(found.facts.name, found.facts.uuid, network.name, found.facts.mac))
     print("  record:    {}".format(show_line(line)))
     print("  network:   {}".format(network.line or "(no line)"))
-    if isinstance(policy, Closed):
-        print("  enforced:  closed: {}".format(policy.reason))
+    if reason is not None:
+        print("  enforced:  {}".format("closed: {}".format(reason) if reason else "disabled"))
         return
+    policy = pool.picture.view_of(found.facts.uuid).members[found.facts.uuid].policy
     print("  enforced:  {}".format(data["mode"]))
     print("  addresses: {}".format(" ".join(show_all(policy.own)) or "none"))
     print("  groups:    {}".format(" ".join(sorted(policy.groups)) or "none"))

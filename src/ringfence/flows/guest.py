@@ -1,6 +1,6 @@
 """Tables 0 to 20 for frames from guests: where they enter, and what a guest may claim to be."""
 
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable, List, Tuple
 
 from ..picture.identity import Identity
 from ..picture.network import Member
@@ -35,6 +35,18 @@ SOLICITED_NODE = (0x3333FF000000, 0xFFFFFF000000)
 LINK_CONTROL = (0x0180C2000000, 0xFFFFFFFFFFF0)
 CISCO_CONTROL = (0x01000CCCCCC0, 0xFFFFFFFFFFF0)
 
+SERVED: Tuple[Dict[str, Any], ...] = (
+    dict(ND, icmp_type=134),
+    dict(ND, icmp_type=137),
+    {"dl_type": IPV4, "nw_proto": ICMP, "icmp_type": 9},
+    {"dl_type": IPV4, "nw_proto": ICMP, "icmp_type": 5},
+    {"dl_type": IPV4, "nw_proto": UDP, "tp_src": 67},
+    {"dl_type": IPV4, "nw_proto": UDP, "tp_dst": 68},
+    {"dl_type": IPV6, "nw_proto": UDP, "tp_src": 547},
+    {"dl_type": IPV6, "nw_proto": UDP, "tp_dst": 546},
+)
+"""What a router or a DHCP server says."""
+
 
 def shared(flows: FlowSet) -> None:
     """What no guest that is locked or isolated may do, whoever it is."""
@@ -53,7 +65,11 @@ def shared(flows: FlowSet) -> None:
 
     flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=ICMP, icmp_type=5), "redirect")
     flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=UDP, tp_src=67), "dhcp-server")
+    flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=UDP, tp_dst=68), "dhcp-server")  # clients look at no other port
+    flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=ICMP, icmp_type=9), "router-advertisement")
     flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=IGMP, nw_dst=0xE0000001), "query")
+    flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=IGMP, dl_dst=UNICAST), "query")
+    flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=IGMP, dl_dst=BROADCAST), "query")
     flows.drop("ipv4", 390, match(dl_type=IPV4, nw_proto=UDP, ip_frag=(FRAGMENT, FRAGMENT), dl_dst=MULTICAST), "fragment")
     discover = match(dl_type=IPV4, nw_proto=UDP, nw_src=0, nw_dst=0xFFFFFFFF, tp_src=68, tp_dst=67, dl_dst=BROADCAST)
     flows.add("ipv4", 380, discover, [resubmit("destination")])
@@ -67,6 +83,11 @@ def shared(flows: FlowSet) -> None:
     flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=137), "redirect")
     flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=130), "query")
     flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=UDP, tp_src=547), "dhcp-server")
+    flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=UDP, tp_dst=546), "dhcp-server")
+    for kind in (138, 141, 142):  # router renumbering, inverse neighbour discovery: what no guest has to say
+        flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=kind), "neighbour-discovery")
+    for kind in (151, 152, 153):  # multicast router discovery
+        flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=kind), "query")
     flows.add("ipv6", 300, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=135), [resubmit("nd")])
     flows.add("ipv6", 300, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=136), [resubmit("nd")])
     flows.add("ipv6", 0, (), [resubmit("ipv6-source")])
@@ -85,7 +106,14 @@ def shared(flows: FlowSet) -> None:
     for kind in (133, 131, 132, 143):  # router solicitation, multicast listener reports: what :: may say
         flows.add("ipv6-source", 600, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=kind, ipv6_src=NOTHING6), [resubmit("destination")])
     flows.drop("ipv6-source", 0, (), "source")
+    # From a MAC that is not its own, for it has one for the asking: what every guest of the network would believe.
+    for told in SERVED:
+        flows.drop("open", 250, match(**told), "mac")
     flows.add("open", 0, (), [resubmit("open-address")])
+    # What the switch cannot read names no address that could be somebody's; a guest's kernel may read it all the same.
+    flows.drop("open-address", 950, match(dl_type=ARP, arp_op=0), "arp")
+    for message in (SOLICIT, ADVERTISE):
+        flows.drop("open-address", 950, match(nd_target=NOTHING6, **message), "neighbour-discovery")
     flows.add("open-address", 0, (), [resubmit("foreign-source")])
 
 
@@ -130,27 +158,38 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
     permit("ethertype", 100, {"dl_type": RARP, "arp_op": 3, "arp_sha": mac, "arp_tha": mac, "dl_dst": BROADCAST}, [NORMAL])
     if "dhcp" in services:
         permit("ipv4", 410, {"dl_type": IPV4, "nw_proto": UDP, "tp_src": 67}, [resubmit("ipv4-source")])
+        permit("ipv4", 410, {"dl_type": IPV4, "nw_proto": UDP, "tp_dst": 68}, [resubmit("ipv4-source")])
     if "dhcp6" in services:
         permit("ipv6", 410, {"dl_type": IPV6, "nw_proto": UDP, "tp_src": 547}, [resubmit("ipv6-source")])
+        permit("ipv6", 410, {"dl_type": IPV6, "nw_proto": UDP, "tp_dst": 546}, [resubmit("ipv6-source")])
+    if "ra" in services or member.router:
+        permit("ipv4", 410, {"dl_type": IPV4, "nw_proto": ICMP, "icmp_type": 9}, [resubmit("ipv4-source")])
     if "ra" in services:
         permit("ipv6", 391, {"dl_type": IPV6, "nw_proto": ICMPV6, "icmp_type": 134}, [resubmit("ipv6-source")])
     if member.router:
-        permit("ipv4", 410, {"dl_type": IPV4, "nw_proto": IGMP, "nw_dst": 0xE0000001}, [resubmit("ipv4-source")])
+        permit("ipv4", 410, {"dl_type": IPV4, "nw_proto": IGMP}, [resubmit("ipv4-source")])
+        for kind in (151, 152, 153):
+            permit("ipv6", 391, {"dl_type": IPV6, "nw_proto": ICMPV6, "icmp_type": kind}, [resubmit("ipv6-source")])
         permit("ipv6", 391, {"dl_type": IPV6, "nw_proto": ICMPV6, "icmp_type": 130}, [resubmit("ipv6-source")])
         judged = [load(SOURCE_SPACE, site.space(member.space or ("", frozenset()))), resubmit("foreign-source")]
         permit("ipv4-source", 50, {"dl_type": IPV4}, judged)
         permit("ipv6-source", 50, {"dl_type": IPV6}, judged)
+        for kind in (133, 134, 135, 136, 137):  # never forwarded: what it says of neighbours, it says as itself
+            flows.drop("ipv6-source", 60, match(**{SENDER: vid, "dl_type": IPV6, "nw_proto": ICMPV6, "icmp_type": kind}), "source", vid)
     permit("nd", 300, dict(SOLICIT, nw_ttl=255, nd_sll=mac), [resubmit("ipv6-source")])
     permit("nd", 300, dict(ADVERTISE, nw_ttl=255, nd_tll=mac), [resubmit("nd-target")])
     default = site.any_class(member)
     for entry, identity in site.entries[member.vif.uuid].items():
-        _own(permit, site, mac, entry, identity, default)
+        _own(permit, site, mac, entry, identity, default, is_single(entry) and entry in member.policy.own)
 
 
-def _own(permit: Any, site: Site, mac: str, entry: Prefix, identity: Identity, default: int) -> None:
-    """One own entry: its permits, which also say what class the frame then has."""
+def _own(permit: Any, site: Site, mac: str, entry: Prefix, identity: Identity, default: int, listed: bool) -> None:
+    """One own entry: its permits, which also say what class the frame then has.
+
+    ``listed``: the record lists this very address, and not a prefix that holds it. Only that stands above what is reserved.
+    """
     arrive = become(SOURCE, site.number(identity), default, "destination")
-    priority = 500 if is_single(entry) else 100 + entry.prefixlen
+    priority = 500 if listed else 100 + entry.prefixlen
     if entry.version == 4:
         permit("arp", priority, {"dl_type": ARP, "arp_sha": mac, "arp_spa": entry}, arrive)
         probe = {"dl_type": ARP, "arp_op": 1, "arp_sha": mac, "arp_spa": 0, "arp_tpa": entry, "dl_dst": BROADCAST}
@@ -164,8 +203,18 @@ def _own(permit: Any, site: Site, mac: str, entry: Prefix, identity: Identity, d
 
 def _reserve(flows: FlowSet, site: Site) -> None:
     """An own prefix holds neither a gateway nor what another VIF lists singly: drops between singles and prefixes."""
+    routers = [member for member in site.members if member.router and site.ports(member)]
     for entry in site.view.reserved(opened=False):
         on = {NETWORK: site.net}
+        for member in routers:  # forwards for whomever an address is reserved
+            vid, table = site.vid(member.vif.uuid), "ipv{}-source".format(entry.version)
+            fields: Dict[str, Any] = {"dl_type": IPV4, "nw_src": entry} if entry.version == 4 else {"dl_type": IPV6, "ipv6_src": entry}
+            judged = [load(SOURCE_SPACE, site.space(member.space or ("", frozenset()))), resubmit("foreign-source")]
+            if entry not in member.policy.own:
+                flows.add(table, 410, match(**dict(fields, **{SENDER: vid})), judged, cookie(KIND_LOCAL, vid))
+                for kind in (133, 134, 135, 136, 137) if entry.version == 6 else ():
+                    told = match(**dict(fields, **{SENDER: vid, "nw_proto": ICMPV6, "icmp_type": kind}))
+                    flows.drop(table, 420, told, "source", vid)
         if entry.version == 4:
             flows.drop("arp", 400, match(dl_type=ARP, arp_spa=entry, **on), "reserved-address")
             flows.drop("arp", 600, match(dl_type=ARP, arp_op=1, arp_spa=0, arp_tpa=entry, **on), "reserved-address")
@@ -192,8 +241,9 @@ def _open(flows: FlowSet, site: Site, member: Member, tags: List[int]) -> None:
             flows.drop("dispatch", 41200, match(in_port=port, vlan_tci=(0x1000 | tag, 0x1FFF)), "tagged", vid)
     flows.add("open", 300, match(**{SENDER: vid, "dl_src": member.vif.mac}), [resubmit("open-address")], mark)
     for entry in member.policy.own:
-        for fields in _claims(entry):
-            flows.add("open-address", 400 + entry.prefixlen, match(**dict(fields, **{SENDER: vid})), [resubmit("foreign-source")], mark)
+        priority = 600 if is_single(entry) else 201 + 2 * entry.prefixlen
+        for fields in _claims(entry) + _probes(entry):
+            flows.add("open-address", priority, match(**dict(fields, **{SENDER: vid})), [resubmit("foreign-source")], mark)
 
 
 def _reserve_open(flows: FlowSet, site: Site) -> None:
@@ -203,11 +253,20 @@ def _reserve_open(flows: FlowSet, site: Site) -> None:
         flows.drop("open", 200, match(dl_src=member.vif.mac, **on), "mac")
         if not member.open:
             flows.drop("open-address", 900, match(dl_type=ARP, arp_sha=member.vif.mac, **on), "arp")
+            flows.drop("open-address", 900, match(**dict(SOLICIT, nd_sll=member.vif.mac, **on)), "neighbour-discovery")
+            flows.drop("open-address", 900, match(**dict(ADVERTISE, nd_tll=member.vif.mac, **on)), "neighbour-discovery")
     for vif, _ in site.view.closed.values():
         flows.drop("open", 200, match(dl_src=vif.mac, **on), "mac")
     for entry in site.view.reserved(opened=True):
-        for fields in _claims(entry):
-            flows.drop("open-address", 200 + entry.prefixlen, match(**dict(fields, **on)), "reserved-address")
+        for fields in _claims(entry) + _probes(entry):
+            flows.drop("open-address", 200 + 2 * entry.prefixlen, match(**dict(fields, **on)), "reserved-address")
+
+
+def _probes(entry: Prefix) -> List[Dict[str, Any]]:
+    """The headers in which a frame asks whether an address is free, to take it (RFC 5227, RFC 4862)."""
+    if entry.version == 4:
+        return [{"dl_type": ARP, "arp_op": 1, "arp_spa": 0, "arp_tpa": entry}]
+    return [dict(SOLICIT, ipv6_src=NOTHING6, nd_target=entry)]
 
 
 def _claims(entry: Prefix) -> List[Dict[str, Any]]:

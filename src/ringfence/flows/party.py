@@ -6,7 +6,7 @@ from ..picture.network import HOST, MACHINE, Member
 from ..records.addresses import is_single
 from .fields import ARP, IPV4, IPV6, RARP, UDP, match, sources, targets
 from .flow import NORMAL, Action, FlowSet, become, clone, load, resubmit
-from .guest import CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
+from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
 from .pipeline import (
     ARRIVED,
     DESTINATION,
@@ -31,6 +31,9 @@ def shared(flows: FlowSet) -> None:
     flows.add("arrival", 400, match(dl_type=RARP), [NORMAL])
     flows.add("arrival", 400, match(dl_dst=LINK_CONTROL), [NORMAL])
     flows.add("arrival", 400, match(dl_dst=CISCO_CONTROL), [NORMAL])
+    flows.drop("arrival", 350, match(dl_type=ARP, arp_op=0), "arrival-source")
+    for kind in (SOLICIT, ADVERTISE):  # what the switch cannot read, a guest's kernel may
+        flows.drop("arrival", 350, match(nd_target=NOTHING6, **kind), "arrival-source")
     flows.add("arrival", 0, (), [resubmit("foreign-source")])
     for unspecified in ({"dl_type": IPV4, "nw_src": 0}, {"dl_type": ARP, "arp_spa": 0}, {"dl_type": IPV6, "ipv6_src": NOTHING6}):
         flows.add("arrival-address", 600, match(**unspecified), [resubmit("destination")])
@@ -164,8 +167,8 @@ def _asked_for(flows: FlowSet, site: Site) -> None:
     on = {NETWORK: site.net}
     for entry, owners in sorted(site.view.owners.items(), key=lambda row: str(row[0])):
         members = [site.view.members[u] for u in owners]
-        if len(members) > MANY_OWNERS or (len(members) > 1 and not is_single(entry)):
-            continue
+        if len(members) > MANY_OWNERS or not is_single(entry):
+            continue  # a prefix holds others' addresses, too, and machines'
         asked: Dict[str, Any] = dict(SOLICIT, nd_target=entry)
         if entry.version == 4:
             asked = {"dl_type": ARP, "arp_op": 1, "arp_tpa": entry}

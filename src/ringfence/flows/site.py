@@ -2,7 +2,7 @@
 
 from typing import Dict, List, NamedTuple, Set, Tuple
 
-from ..picture.identity import EXTERNAL, Identity, Token
+from ..picture.identity import EXTERNAL, Identity, Token, peers
 from ..picture.network import HOST, MACHINE, Member, NetworkView, Space
 from ..records.addresses import Prefix
 from .numbers import Numbers
@@ -71,4 +71,7 @@ class Site:
         for member in self.members:
             if member.vif.migrating or not self.ports(member):
                 offers |= self.view.identity(member).offers
+        for listed in self.view.peer_lists:
+            if any(not self.view.owners.get(entry) for entry in listed):  # a machine's, for all that is known
+                offers.add(peers(listed))
         return Identity(False, frozenset(), frozenset(offers))

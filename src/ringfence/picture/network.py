@@ -4,12 +4,11 @@ import ipaddress
 from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
 from ..records import Closed, NetworkLine, Policy
-from ..records.addresses import Prefix, is_single, within
+from ..records.addresses import LINK_LOCAL, Prefix, is_single, within
 from .facts import NetworkFacts, VifFacts
 from .identity import EXTERNAL, Identity, Token, group, peers
 from .prefixes import PrefixSet
 
-LINK_LOCAL = ipaddress.ip_network("fe80::/10")
 EVERYTHING: Tuple[Prefix, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
 
 Space = Tuple[str, FrozenSet[str]]
@@ -74,24 +73,27 @@ class NetworkView:
         self._gated = PrefixSet(line.gateways)
         self._routed: Set[Prefix] = set()
         inside: Set[Prefix] = set(line.inside)
+        spoken_of = {prefix.version for prefix in line.inside}
         for member in self.members.values():
             if member.router:
                 self._routed.update(member.policy.own)
         for entry, owners in self.owners.items():
             local = within(entry, LINK_LOCAL)
-            if (is_single(entry) or (not line.inside and not local)) and any(not self.members[u].router for u in owners):
+            if (is_single(entry) or (entry.version not in spoken_of and not local)) and any(not self.members[u].router for u in owners):
                 inside.add(entry)
         self.inside = {p for p in inside if is_single(p) or not within(p, LINK_LOCAL)}
         self._guests = PrefixSet(self.inside)
         self._covered: Dict[Optional[Prefix], FrozenSet[Token]] = {}
 
     def _duplicates(self) -> None:
-        """Two VIFs with one MAC: nobody can tell them apart, so both close."""
+        """Two VIFs with one MAC: nobody can tell them apart, so both close, but where nobody is held to anything."""
+        if not self.fenced:
+            return
         by_mac: Dict[str, List[VifFacts]] = {}
         for member in self.members.values():
             by_mac.setdefault(member.vif.mac, []).append(member.vif)
         for mac, vifs in by_mac.items():
-            if len(vifs) > 1 and any(not self.members[v.uuid].open for v in vifs):
+            if len(vifs) > 1:
                 names = " and ".join(sorted(v.name for v in vifs))
                 for vif in vifs:
                     del self.members[vif.uuid]
@@ -107,6 +109,10 @@ class NetworkView:
         if entry in self._routed or self._gated.containing(entry):
             return False
         return bool(self._guests.containing(entry)) and not (within(entry, LINK_LOCAL) and entry not in self.inside)
+
+    def within_inside(self, entry: Prefix) -> bool:
+        """Whether the network's line says that it is inside; gateways are, too."""
+        return any(within(entry, prefix) for prefix in self.line.inside)
 
     def covered(self, entry: Prefix) -> FrozenSet[Token]:
         """The peer lists that hold all of ``entry``."""
@@ -124,9 +130,15 @@ class NetworkView:
             found |= self.covered(entry)
             if not is_single(entry):
                 for listed, lists in self._peer_entries.items():
-                    if within(listed, entry):
+                    if within(listed, entry) and not self.taken(listed, member):
                         found.update(peers(p) for p in lists)
         return frozenset(found)
+
+    def taken(self, entry: Prefix, member: Member) -> bool:
+        """Whether an own prefix of a VIF does not cover this address: it is a gateway's, or another VIF lists it singly."""
+        if not is_single(entry) or entry in member.policy.own:
+            return False
+        return entry in self._gateways or any(uuid != member.vif.uuid for uuid in self.owners.get(entry, ()))
 
     def identity(self, member: Member, entry: Optional[Prefix] = None) -> Identity:
         """A VIF at one of its own entries, or (None) in a frame that names no address of it."""
@@ -178,15 +190,15 @@ class NetworkView:
         for entry in member.policy.own:
             if not is_single(entry):
                 for listed in self._peer_entries:
-                    if listed != entry and within(listed, entry):
+                    if listed != entry and within(listed, entry) and not self.taken(listed, member):
                         table[listed] = self.identity(member, listed)
         return table
 
     def reserved(self, opened: bool) -> Dict[Prefix, Set[str]]:
-        """Addresses that only their owners may use: for own prefixes singles and gateways, for unlocked VIFs all."""
+        """Addresses that only their owners may use: for own prefixes singles and gateways, for unlocked VIFs what held ones list."""
         table: Dict[Prefix, Set[str]] = {g: set() for g in self._gateways}
         for entry, owners in self.owners.items():
-            held = {u for u in owners if not self.members[u].open}
-            if held and (is_single(entry) or opened) and entry.prefixlen != 0:
+            held = opened and any(not self.members[u].open for u in owners)
+            if (held or (is_single(entry) and not opened)) and entry.prefixlen != 0:
                 table.setdefault(entry, set()).update(owners)
         return table

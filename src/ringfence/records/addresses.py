@@ -7,6 +7,7 @@ from ..errors import BadRecord
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Prefix = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
+LINK_LOCAL = ipaddress.ip_network("fe80::/10")
 
 
 def parse_prefix(text: str, version: Optional[int] = None, lenient: bool = False) -> Prefix:

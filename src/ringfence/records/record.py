@@ -32,6 +32,11 @@ class Record(NamedTuple):
     mac: Optional[str] = None
     extra: Tuple[Tuple[str, str], ...] = ()
 
+    @property
+    def own(self) -> Tuple[Prefix, ...]:
+        """The own addresses that it lists, of both families."""
+        return (self.ipv4 or ()) + (self.ipv6 or ())
+
     def __str__(self) -> str:
         """The canonical line: ``parse_record(str(record)) == record``."""
         words: List[Tuple[str, str]] = []
@@ -60,6 +65,12 @@ def parse_group(text: str) -> str:
     return text
 
 
+def _service(text: str) -> str:
+    if text not in SERVICES:
+        raise BadRecord("{} is not known".format(text), mend="write one of {}".format(", ".join(SERVICES)))
+    return text
+
+
 def parse_record(text: str) -> Record:
     """The record that a line states. Raises BadRecord."""
     words, extra = split_line(text, KEYS, SYNONYMS)
@@ -79,7 +90,7 @@ def parse_record(text: str) -> Record:
         groups=frozenset(listed("groups", words.get("groups", ""), parse_group, MAX_GROUPS, "groups")),
         peers=sort_prefixes(listed("peers", words.get("peers", ""), parse_prefix, MAX_PEERS, "peers")),
         external=one_of("external", words["external"], ("allow", "deny")) if "external" in words else None,
-        services=frozenset(listed("services", words.get("services", ""), lambda s: one_of("", s, SERVICES))),
+        services=frozenset(listed("services", words.get("services", ""), _service)),
         mac=parse_mac(words["mac"]) if "mac" in words else None,
         extra=extra,
     )
