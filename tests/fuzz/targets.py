@@ -435,7 +435,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], list[bytes]]] = {
             _json({"op": "describe", "plug": PLUG}, {"op": "commit", "plug": PLUG, "ofport": 3}, {"op": "unplug", "interface": "vif7.0"}),
             _json({"op": "wait", "kind": "VIF", "uuid": "v", "line": None, "timeout": 0}, {"op": "status"}, {"op": "flows", "vif": "v"}),
             _json({"op": "audit", "repair": True}, {"op": "proposal", "vif": "v"}),
-            _json({"op": "trace", "source": "v", "target": None, "address": "10.0.0.1", "kind": "tcp/443"}),
+            _json({"op": "trace", "source": "v", "target": None, "address": "10.0.0.1", "kind": "tcp/443"}, {"op": "metrics"}),
         ],
     ),
     "state": (state, [_json(STATE)]),

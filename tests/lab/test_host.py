@@ -12,7 +12,7 @@ from ringfence_lab import netns
 from ringfence_lab.folder import wait_for
 from ringfence_lab.host import Host
 from ringfence_lab.pool import Pool
-from ringfence_lab.probe import Capture, exchange, packet_socket
+from ringfence_lab.probe import Capture, exchange, packet_socket, send_frame
 from ringfence_lab.steps import Failed, Steps
 
 SCENARIO = {
@@ -192,6 +192,23 @@ def test_explain_says_why_and_what_would_change_it(pool: Pool, host: Host) -> No
     assert "as:     10.0.0.21; what it sends from any other address is dropped" in inside.stdout
     assert ringfence(host, "explain", "10.0.0.1", "outside").returncode == 2
     assert ringfence(host, "explain", "plain", "blue1").returncode == 1
+
+
+def test_metrics_count_what_is_dropped(pool: Pool, host: Host) -> None:
+    from prometheus_client.parser import text_string_to_metric_families
+
+    def found() -> dict[str, float]:
+        families = text_string_to_metric_families(ringfence(host, "metrics").stdout)
+        return {"/".join([s.name, *sorted(s.labels.values())]): s.value for family in families for s in family.samples}
+
+    before = found()
+    assert before["ringfence_in_sync"] == 1
+    assert before["ringfence_flows/xenbr0"] > 100
+    frame = udp(pool, "blue1/0", "blue2/0", "10.0.0.99", "10.0.0.12")
+    for _ in range(5):
+        send_frame(pool.ends["blue1/0"], frame)
+    name = "ringfence_dropped_packets_total/source/xenbr0"
+    wait_for(lambda: found()[name] >= before.get(name, 0) + 5, "the count", 10)
 
 
 def test_explain_asks_the_switch_and_says_where_it_differs(pool: Pool, host: Host) -> None:

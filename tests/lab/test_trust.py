@@ -62,6 +62,8 @@ def test_a_guest_that_writes_its_record_changes_nothing_and_is_reported(pool: Po
     assert alert["obj_uuid"] == pool.db.get("VM", pool.vms["blue2"])["uuid"]
     assert "ringfence adopt blue2" in alert["body"]
     assert "blue2/0: its record's mirror was written over" in ringfence(host, "status").stdout
+    counted = next(line for line in ringfence(host, "metrics").stdout.splitlines() if 'ringfence_tampered_total{vif="blue2/0"}' in line)
+    assert int(counted.split()[1]) >= 1
     pool.xenopsd.guest_remove("blue2", "vm-data")
     wait_for(lambda: mirror(pool, "blue2") == anchor(pool, "blue2/0"), "the mirror", 60)
     assert reaches(pool, "blue1/0", "blue2/0")
@@ -179,6 +181,7 @@ def test_a_host_without_ringfence_puts_isolated_vifs_on_no_bridge(pool: Pool, ho
     assert mode("plain/0") == ("network_default", None)
     assert reaches(pool, "green1/0", "gw")  # ringfence's own hook obeys the record
     wait_for(lambda: "h2 shows no sign of ringfence" in ringfence(host, "status").stdout, "the status", 15)
+    assert "\nringfence_hosts_without_agent 1\n" in ringfence(host, "metrics").stdout
     wait_for(lambda: messages(pool, "RINGFENCE_HOST_WITHOUT_AGENT"), "the alert", 15)
     pool.xenopsd.stop("green1")
     pool.xenopsd.start("green1", "h2")

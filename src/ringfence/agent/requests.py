@@ -11,7 +11,7 @@ from ..picture.kind import parse_kind
 from ..shape import NONE, Keys, check
 from ..switch import ofctl, port
 from ..switch.ovsdb import read_once
-from . import audit
+from . import audit, metrics
 from .compose import compose, learn
 from .plan import lay_out, named
 from .told import INTERFACE, PLUG, TEXT
@@ -40,13 +40,14 @@ class Requests:
             "audit": self._audit,
             "proposal": self._proposal,
             "trace": self._trace,
+            "metrics": self._metrics,
         }
 
     def answer(self, request: Dict[str, Any]) -> Dict[str, Any]:
         """Raises ValueError, KeyError or TypeError for a request that cannot be read."""
         handler = self._known.get(str(request.get("op")))
         if handler is None:
-            raise ValueError("no such operation: {}".format(request.get("op")))
+            raise ValueError("no such operation: {:.80}".format(ascii(request.get("op"))))
         try:
             return handler(request)
         except RingfenceError as error:
@@ -145,6 +146,11 @@ class Requests:
                 "tampered": dict(agent.upkeep.mirror.tampered),
                 "hosts_without_agent": sorted(agent.upkeep.missing.values()),
             }
+
+    def _metrics(self, _request: Dict[str, Any]) -> Dict[str, Any]:
+        """The switch is asked without the lock: counting holds up nobody."""
+        status = self._status({})
+        return {"text": metrics.render(status, metrics.dropped(sorted(status["flows"])))}
 
     def _flows(self, request: Dict[str, Any]) -> Dict[str, Any]:
         """Flows that are there because a VIF is plugged here, and flows that nothing accounts for."""

@@ -12,6 +12,7 @@ from .command import run
 _COOKIE = re.compile(r"cookie=0x([0-9a-f]+)")
 _PORT = re.compile(r"^ (\d+)\(([^)]+)\):", re.MULTILINE)
 _CONFIG = re.compile(r"^ [^ (]+\(([^)]+)\):[^\n]*\n +config: +([^\n]*)", re.MULTILINE)
+_PACKETS = re.compile(r"n_packets=(\d+)")
 _COUNT = re.compile(r"flow_count=(\d+)")
 OURS = "cookie={:#x}/{:#x}".format(MARK << 48, COOKIE_MASK)
 OPENFLOW = ["ovs-ofctl", "-O", "OpenFlow14", "--timeout=30"]
@@ -75,6 +76,12 @@ def dump(bridge: str, match: str = "") -> List[str]:
 def cookie_of(line: str) -> int:
     found = _COOKIE.search(line)
     return int(found.group(1), 16) if found else 0
+
+
+def packets_of(line: str) -> int:
+    """``n_packets`` of a line of dump-flows."""
+    found = _PACKETS.search(line)
+    return int(found.group(1)) if found else 0
 
 
 def set_flooding(bridge: str, port: str, flood: bool) -> None:
