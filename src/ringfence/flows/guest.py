@@ -40,9 +40,7 @@ SERVED: Tuple[Dict[str, Any], ...] = (
     dict(ND, icmp_type=137),
     {"dl_type": IPV4, "nw_proto": ICMP, "icmp_type": 9},
     {"dl_type": IPV4, "nw_proto": ICMP, "icmp_type": 5},
-    {"dl_type": IPV4, "nw_proto": UDP, "tp_src": 67},
     {"dl_type": IPV4, "nw_proto": UDP, "tp_dst": 68},
-    {"dl_type": IPV6, "nw_proto": UDP, "tp_src": 547},
     {"dl_type": IPV6, "nw_proto": UDP, "tp_dst": 546},
 )
 """What a router or a DHCP server says."""
@@ -64,8 +62,8 @@ def shared(flows: FlowSet) -> None:
     flows.drop("arp", 0, (), "arp")
 
     flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=ICMP, icmp_type=5), "redirect")
-    flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=UDP, tp_src=67), "dhcp-server")
-    flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=UDP, tp_dst=68), "dhcp-server")  # clients look at no other port
+    # Clients look at the port that they listen on; a second port here would square the masks that a flood can make.
+    flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=UDP, tp_dst=68), "dhcp-server")
     flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=ICMP, icmp_type=9), "router-advertisement")
     flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=IGMP, nw_dst=0xE0000001), "query")
     flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=IGMP, dl_dst=UNICAST), "query")
@@ -82,7 +80,6 @@ def shared(flows: FlowSet) -> None:
     flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=134), "router-advertisement")
     flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=137), "redirect")
     flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=130), "query")
-    flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=UDP, tp_src=547), "dhcp-server")
     flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=UDP, tp_dst=546), "dhcp-server")
     for kind in (138, 141, 142):  # router renumbering, inverse neighbour discovery: what no guest has to say
         flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=kind), "neighbour-discovery")
@@ -157,10 +154,8 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
     permit("link", 100, {"dl_src": mac}, [resubmit("ethertype")])
     permit("ethertype", 100, {"dl_type": RARP, "arp_op": 3, "arp_sha": mac, "arp_tha": mac, "dl_dst": BROADCAST}, [NORMAL])
     if "dhcp" in services:
-        permit("ipv4", 410, {"dl_type": IPV4, "nw_proto": UDP, "tp_src": 67}, [resubmit("ipv4-source")])
         permit("ipv4", 410, {"dl_type": IPV4, "nw_proto": UDP, "tp_dst": 68}, [resubmit("ipv4-source")])
     if "dhcp6" in services:
-        permit("ipv6", 410, {"dl_type": IPV6, "nw_proto": UDP, "tp_src": 547}, [resubmit("ipv6-source")])
         permit("ipv6", 410, {"dl_type": IPV6, "nw_proto": UDP, "tp_dst": 546}, [resubmit("ipv6-source")])
     if "ra" in services or member.router:
         permit("ipv4", 410, {"dl_type": IPV4, "nw_proto": ICMP, "icmp_type": 9}, [resubmit("ipv4-source")])

@@ -44,7 +44,7 @@ def shared(flows: FlowSet) -> None:
     for nobody in (
         {"dl_type": IPV4, "nw_dst": 0xFFFFFFFF},
         {"dl_type": IPV4, "nw_dst": (0xE0000000, 0xF0000000)},
-        {"dl_type": IPV4, "nw_proto": UDP, "tp_src": 67, "tp_dst": 68},
+        {"dl_type": IPV4, "nw_proto": UDP, "tp_dst": 68},
         {"dl_type": ARP, "arp_tpa": 0},
         {"dl_type": IPV6, "ipv6_dst": (0xFF << 120, 0xFF << 120)},
     ):
