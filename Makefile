@@ -3,13 +3,15 @@
 SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
-DEBIAN := openvswitch-switch openvswitch-common iproute2 iputils-ping ethtool python3-venv openssl
+DEBIAN := openvswitch-switch openvswitch-common iproute2 iputils-ping ethtool python3-venv openssl rpm groff-base
+XEN := mmdebstrap qemu-system-x86 e2fsprogs cpio
+PYTHON ?= $(PY)
 PYTEST := $(PY) -m pytest
 SEEDS ?= 20
 LABS ?= 4
 RUN := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 
-.PHONY: setup demo test lint fuzz bench soak clean
+.PHONY: setup demo test test-dom0 test-xen lint fuzz bench soak rpm tarball clean
 
 setup: $(VENV)/.ready
 
@@ -27,8 +29,22 @@ $(VENV)/.clients: $(VENV)/.ready tests/clients/package-lock.json
 demo: setup
 	@$(RUN) $(VENV)/bin/ringfence-lab run examples/demo.yaml
 
-test: setup lint $(VENV)/.clients
+test: setup lint test-dom0 $(VENV)/.clients
 	$(RUN) $(PYTEST)
+
+# What runs in dom0, under another interpreter: make test-dom0 PYTHON=/path/to/python3.6
+test-dom0: setup
+	@rm -rf $(VENV)/dom0 && mkdir $(VENV)/dom0
+	@$(PY) -c 'import os, sys; from importlib.util import find_spec; [os.symlink(os.path.dirname(find_spec(n).origin), sys.argv[1] + "/" + n) for n in ("ovs", "sortedcontainers")]' $(VENV)/dom0
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH=$(VENV)/dom0 $(PYTHON) -W error tests/dom0/test_dom0.py
+
+# A real Xen host in QEMU; its disk is made once, and kept in .cache.
+test-xen: setup
+	@packaging/debian-packages $(XEN)
+	$(RUN) $(PYTEST) -p no:cacheprovider tests/xen
+
+rpm tarball: setup
+	@packaging/build $@ dist
 
 lint: setup
 	$(VENV)/bin/ruff check .
@@ -50,4 +66,4 @@ soak: setup
 	@seq $(SEEDS) | RINGFENCE_SEEDS=$(SEEDS) xargs -P $(LABS) -I{} $(RUN) tests/lab/alone $(PYTEST) -p no:cacheprovider tests/lab/test_walk.py -k "[{}]"
 
 clean:
-	rm -rf $(VENV) tests/clients/node_modules build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .cache tests/clients/node_modules build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import logging.handlers
 import os
 import signal
 import socket
@@ -10,6 +11,7 @@ from typing import Any, List, Optional
 
 from .. import __version__, paths
 from ..errors import RingfenceError
+from ..inventory import backend, installation_uuid
 from . import restart
 from .agent import Agent
 from .requests import Requests
@@ -22,11 +24,13 @@ def main(argv: Optional[List[str]] = None) -> int:
     parser.add_argument(
         "--presence", type=float, default=60.0, metavar="SECONDS", help="how often this host tells the pool that ringfence runs here (60)"
     )
+    parser.add_argument("--log", metavar="FILE", help="log into a file, opened anew when it is rotated (standard error)")
     parser.add_argument("--verbose", action="store_true", help="log at debug level")
     parser.add_argument("--version", action="version", version=__version__)
     options = parser.parse_args(argv)
     level = logging.DEBUG if options.verbose else logging.INFO
-    logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s level=%(levelname)s %(message)s")
+    handler: logging.Handler = logging.handlers.WatchedFileHandler(options.log) if options.log else logging.StreamHandler()
+    logging.basicConfig(level=level, handlers=[handler], format="%(asctime)s level=%(levelname)s %(message)s")
     try:
         return _watch() if options.watchdog else _serve(options.presence)
     except RingfenceError as error:
@@ -66,28 +70,6 @@ def _serve(presence: float) -> int:
         except FileNotFoundError:
             pass
     return 0
-
-
-def installation_uuid() -> str:
-    """This host's uuid in XAPI, from dom0's inventory."""
-    try:
-        with open(paths.INVENTORY, encoding="utf-8") as inventory:
-            for line in inventory:
-                key, _, value = line.strip().partition("=")
-                if key == "INSTALLATION_UUID":
-                    return value.strip("'\"")
-    except OSError:
-        pass
-    return ""
-
-
-def backend() -> str:
-    """``openvswitch`` or ``bridge``."""
-    try:
-        with open(paths.NETWORK_CONF, encoding="utf-8") as conf:
-            return conf.read().strip()
-    except OSError:
-        return "openvswitch"
 
 
 def notify(state: str) -> None:

@@ -47,6 +47,7 @@ class Reconciler:
         """
         if self.picture is None or self.picture.facts != facts:
             self.picture = Picture(facts, self.picture)
+        running = set() if held else _running_free(view)
         view = named(view, self.state.plugs)
         changes = 0
         closed: Dict[str, str] = {}
@@ -55,7 +56,7 @@ class Reconciler:
             if only is not None and name != only:
                 continue
             try:
-                done = self._bridge(name, layout, view, sweep)
+                done = self._bridge(name, layout, view, sweep, running)
                 if done and not held:
                     revalidate(self.writers[name].session)
                 changes += done
@@ -78,14 +79,22 @@ class Reconciler:
         picture = Picture(facts, self.picture)
         return {"disabled": picture.why_closed(vif) == "", "held": picture.view_of(vif).fenced}
 
-    def _bridge(self, name: str, layout: Layout, view: OvsdbView, sweep: bool) -> int:
+    def _bridge(self, name: str, layout: Layout, view: OvsdbView, sweep: bool, running: Set[str]) -> int:
+        """Ports are held before their flows change, but for those that run free: what they may go on doing is not cut."""
         uuid = view.bridges[name].uuid
         writer = self.writers.get(name)
         if writer is None or writer.uuid != uuid:
             writer = self.writers[name] = BridgeWriter(name, uuid)
         if layout.plan.segments:
             writer.track_prefixes()
-        writer.hold_ports(view.bridges[name], layout.fenced)
+        writer.hold_ports(view.bridges[name], layout.fenced, running)
+        try:
+            return self._fill(writer, name, layout, sweep)
+        finally:
+            if running & layout.fenced:
+                writer.hold_ports(view.bridges[name], layout.fenced)
+
+    def _fill(self, writer: BridgeWriter, name: str, layout: Layout, sweep: bool) -> int:
         bad = self.refused.get(name, set())
         picture, when = self._tried.get(name, (None, 0.0))
         if bad and (picture is not self.picture or time.monotonic() - when > AGAIN_S):
@@ -120,6 +129,12 @@ class Reconciler:
     def _refused_ports(self, bridge: BridgeState) -> Dict[str, str]:
         bad = self.refused.get(bridge.name, set())
         return {p.name: "the switch refused its flows" for p in bridge.ports if p.external_ids.get("xs-vif-uuid") in bad}
+
+
+def _running_free(view: OvsdbView) -> Set[str]:
+    """VIF ports that were never held, and say whose they are: they run on networks that were not fenced so far."""
+    ports = (port for bridge in view.bridges.values() for port in bridge.ports)
+    return {port.name for port in ports if port.kind == "vif" and not port.marked and "xs-vif-uuid" in port.external_ids}
 
 
 def _without(layout: Layout, bad: Set[str]) -> Layout:

@@ -1,8 +1,9 @@
 """What the agent's socket is asked: by the hook, by the command line."""
 
 import time
-from typing import TYPE_CHECKING, Any, Callable, Dict, List
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
+from .. import __version__
 from ..errors import RingfenceError
 from ..flows import FlowSet
 from ..flows.pipeline import KIND_DROP, KIND_LOCAL, read_cookie
@@ -10,7 +11,7 @@ from ..picture import Facts
 from ..picture.kind import parse_kind
 from ..shape import NONE, Keys, check
 from ..switch import ofctl, port
-from ..switch.ovsdb import read_once
+from ..switch.ovsdb import OvsdbView, read_once
 from . import audit, metrics
 from .compose import compose, learn
 from .plan import lay_out, named
@@ -135,10 +136,11 @@ class Requests:
             return {
                 "in_sync": agent.xapi.in_sync and settled,
                 "settled": settled,
+                "version": __version__,
                 "token": agent.token,
                 "rounds": agent.rounds,
                 "host": agent.state.host,
-                "plugged": len(agent.state.plugs),
+                "plugged": _plugged(agent.ovsdb.view),
                 "flows": {n: len(w.installed) for n, w in agent.reconciler.writers.items() if w.installed is not None},
                 "closed": closed,
                 "failed": agent.outcome.failed,
@@ -212,3 +214,9 @@ class Requests:
 
     def _proposal(self, request: Dict[str, Any]) -> Dict[str, Any]:
         return {"line": self.agent.proposals.get(str(request["vif"]))}
+
+
+def _plugged(view: Optional[OvsdbView]) -> int:
+    """How many VIFs have a port here, whoever put it there."""
+    ports = (port for bridge in view.bridges.values() for port in bridge.ports) if view is not None else ()
+    return len({port.external_ids.get("xs-vif-uuid", port.name) for port in ports if port.kind == "vif" and port.ofport > 0})

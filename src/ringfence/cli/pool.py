@@ -9,11 +9,10 @@ from ..errors import BadInput, BadRecord, Refused, Unreachable
 from ..picture import Facts, Picture, VifFacts
 from ..records import Record, parse_record
 from ..records.addresses import show_prefix
-from ..xapi.rows import CLASSES, Tables, rows_of
+from ..xapi.rows import Tables, read_tables, rows_of
 from ..xapi.session import Session
 from ..xapi.store import KEY, write_line
 
-_NAMES = {"vif": "VIF", "vm": "VM"}
 IN_FORCE_S = 10.0
 
 
@@ -35,9 +34,7 @@ class Pool:
         self.local = not host
         if host:
             self.session.login(os.environ.get("RINGFENCE_USER", "root"), os.environ.get("RINGFENCE_PASSWORD", ""))
-        self.tables: Tables = {}
-        for name in CLASSES:
-            self.tables[name] = self.session.call("{}.get_all_records".format(_NAMES.get(name, name)))
+        self.tables: Tables = read_tables(self.session)
         self.facts: Facts = rows_of(self.tables).facts
         self.picture = Picture(self.facts)
 

@@ -53,10 +53,8 @@ def _unplug(call: Call) -> None:
         ask({"op": "unplug", "interface": call.interface}, AGENT_S)
     except Unreachable as error:
         log.warning("port=%s event=alone reason=%s", call.interface, error)
-        from .alone import Alone
-
         port.remove(call.interface)
-        Alone().unplug(call.interface, xenstore.read(call.private + "/bridge"))
+        _alone().unplug(call.interface, xenstore.read(call.private + "/bridge"))
 
 
 def plug(call: Call) -> None:
@@ -83,6 +81,17 @@ def plug(call: Call) -> None:
     port.set_link(call.interface, not closed)
 
 
+def _alone() -> Any:
+    """Imports the compiler, and what the hook's quick start leaves out: only when it is needed."""
+    if sys.flags.no_site:
+        import site
+
+        site.main()
+    from .alone import Alone
+
+    return Alone()
+
+
 class _Worker:
     """The agent while it answers, the same work done here once it does not."""
 
@@ -91,9 +100,7 @@ class _Worker:
 
     def _by_itself(self) -> Any:
         if self._alone is None:
-            from .alone import Alone  # imports the compiler: only when it is needed
-
-            self._alone = Alone()
+            self._alone = _alone()
         return self._alone
 
     def describe(self, told: Dict[str, Any]) -> Dict[str, Any]:

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from typing import Dict, List, Optional, Set
+from typing import AbstractSet, Dict, List, Optional, Set
 
 from .. import paths
 from ..errors import SwitchRefused, Unreachable
@@ -101,11 +101,14 @@ class BridgeWriter:
         ofctl.commit(self.name, remove, add)
         return len(remove) + len(add)
 
-    def hold_ports(self, bridge: BridgeState, fenced: Set[str]) -> None:
-        """``no-flood`` and ``protected`` for the VIF ports of fenced networks, and for no other that we set."""
+    def hold_ports(self, bridge: BridgeState, fenced: Set[str], leave: AbstractSet[str] = frozenset()) -> None:
+        """``no-flood`` and ``protected`` for the VIF ports of fenced networks, and for no other that we set.
+
+        Ports to ``leave`` stay as they are.
+        """
         words = []
         for port in bridge.ports:
-            if port.kind != "vif":
+            if port.kind != "vif" or port.name in leave:
                 continue
             if port.name in fenced and not (port.protected and port.marked):
                 words += ["--", "--if-exists", "set", "Port", port.port, "protected=true", "external_ids:ringfence=protected"]

@@ -1,8 +1,6 @@
 """OpenFlow through ovs-ofctl: one bundle a change."""
 
-import os
 import re
-import tempfile
 from typing import Dict, Iterable, List, Set, Tuple
 
 from ..flows.flow import Flow
@@ -25,14 +23,15 @@ def commit(bridge: str, remove: Iterable[str], add: Iterable[str]) -> None:
         run(OPENFLOW + ["--bundle", "add-flows", bridge, "-"], "\n".join(lines) + "\n")
 
 
+def delete_ours(bridge: str) -> None:
+    """Every flow of ours, and no other."""
+    run(OPENFLOW + ["del-flows", bridge, OURS])
+
+
 def differences(bridge: str, wanted: Iterable[Flow]) -> Tuple[List[str], List[str]]:
     """Keys to delete and flows to add, as text, so that our flows on the bridge are the wanted ones."""
-    with tempfile.NamedTemporaryFile("w", dir=os.environ.get("RINGFENCE_TMP"), suffix=".flows") as kept:
-        for flow in wanted:
-            kept.write("{}\n".format(flow))
-        kept.flush()
-        # Exit status 2 says that there are differences.
-        text = run(["sh", "-c", '"$@" || [ $? = 2 ]', "sh"] + OPENFLOW + ["diff-flows", bridge, kept.name])
+    feed = "".join("{}\n".format(flow) for flow in wanted)
+    text = run(OPENFLOW + ["diff-flows", bridge, "/dev/stdin"], feed, good=(0, 2))  # 2 says that there are differences
     remove: List[str] = []
     add: List[str] = []
     lines = text.splitlines()

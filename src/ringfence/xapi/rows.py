@@ -7,6 +7,7 @@ from ..mac import MAC
 from ..picture import Facts, NetworkFacts, VifFacts
 from ..records import XapiFields
 from .keys import KEY, own_mode
+from .session import Session
 
 CLASSES = ("pool", "host", "network", "vm", "vif")
 NULL = "OpaqueRef:NULL"
@@ -141,6 +142,12 @@ class Rows:
 
 def is_guest(vm: Row) -> bool:
     return not (vm["is_a_template"] or vm["is_a_snapshot"] or vm["is_control_domain"])
+
+
+def read_tables(session: Session) -> Tables:
+    """One look at the database. Raises RingfenceError."""
+    names = {"vif": "VIF", "vm": "VM"}
+    return {name: session.call("{}.get_all_records".format(names.get(name, name))) for name in CLASSES}
 
 
 def rows_of(tables: Tables) -> Rows:

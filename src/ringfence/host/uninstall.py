@@ -1,0 +1,169 @@
+"""Taking ringfence out of force: the stock hook is back, stock VIF locking holds where it did, no flow of ours is left."""
+
+import re
+import subprocess
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Set
+
+from .. import paths
+from ..agent import restart
+from ..agent.audit import STOCK_COOKIE
+from ..errors import Refused, RingfenceError
+from ..flows.pipeline import TABLES
+from ..hook import xenstore
+from ..inventory import installation_uuid
+from ..picture import Picture
+from ..switch import ofctl
+from ..switch.command import vsctl
+from ..switch.ovsdb import BridgeState, PortState, read_once
+from ..xapi.keys import KEY, SAVED_MODE, own_mode
+from ..xapi.rows import read_tables, rows_of
+from ..xapi.session import Session
+from ..xapi.store import write_key
+from . import place, system, xenopsd
+
+_IN_PORT = re.compile(r"\bin_port=(\d+)")
+
+
+class Held(NamedTuple):
+    """A VIF that runs here, on a port of this host."""
+
+    port: PortState
+    bridge: str
+    ref: str
+    row: Dict[str, Any]
+    name: str
+    """VM/DEVICE."""
+    needs_us: bool
+    """Whether its policy is more than stock VIF locking can hold."""
+
+    @property
+    def stock_mode(self) -> str:
+        """What it is under the stock hook, once a mode that was put aside is back."""
+        return own_mode(self.row["locking_mode"], self.row["other_config"])
+
+
+def uninstall(say: Callable[[str], None], open_isolated: bool) -> bool:
+    """False where ringfence is not in force here. Raises RingfenceError, nothing changed, while VIFs here need it."""
+    if place.in_force() is None and not place.remembered():
+        say("ringfence is not in force on this host")
+        return False
+    session = Session(timeout=30.0)
+    try:
+        held = _held(session)
+        _refuse_while_needed(held, open_isolated)
+        system.systemctl("disable", "--now", *system.UNITS)
+        say("the agent is stopped")
+        hook = place.remembered().get("hook") or xenopsd.stock_hook() or ""
+        xenopsd.use_stock()
+        keys = [vif for vif in xenopsd.running() if xenstore.read(vif.key) == place.HOOK]
+        for vif in keys if hook else ():
+            xenstore.write(vif.key, hook)
+        system.restart_xenopsd()
+        say("xenopsd runs the stock hook again, for {} running VIF{} too".format(len(keys), "" if len(keys) == 1 else "s"))
+        for text in _put_back(session, held):
+            say(text)
+        for text in _stock_again(held, hook):
+            say(text)
+        for bridge in read_once().bridges.values():
+            _clean(bridge)
+        restart.release()
+        say("no flow and no setting of ringfence is left in the switch")
+    finally:
+        session.close()
+    for path in [place.STATE, paths.RUN, place.CURRENT] + place.logs() + system.bytecode(place.HOME):
+        system.forget_tree(path)
+    return True
+
+
+def _held(session: Session) -> List[Held]:
+    tables = read_tables(session)
+    picture = Picture(rows_of(tables).facts)
+    rows = {row["uuid"]: (ref, row) for ref, row in tables["vif"].items()}
+    found = []
+    for bridge in read_once().bridges.values():
+        for port in bridge.ports:
+            uuid = port.external_ids.get("xs-vif-uuid", "")
+            if port.kind == "vif" and uuid in picture.facts.vifs:
+                ref, row = rows[uuid]
+                stock = own_mode(row["locking_mode"], row["other_config"])
+                found.append(Held(port, bridge.name, ref, row, picture.facts.vifs[uuid].name, _needs_us(picture, uuid, stock)))
+    return found
+
+
+def _needs_us(picture: Picture, uuid: str, stock_mode: str) -> bool:
+    if picture.why_closed(uuid):
+        return True
+    member = picture.view_of(uuid).members.get(uuid)
+    mode = "disabled" if member is None else member.policy.mode
+    return mode == "isolated" or (mode in ("locked", "disabled") and mode != stock_mode)
+
+
+def _refuse_while_needed(held: List[Held], open_isolated: bool) -> None:
+    """Isolated VIFs must not be opened by mistake. Raises Refused."""
+    needed = sorted({one.name for one in held if one.needs_us})
+    if needed and not open_isolated:
+        names = ", ".join(needed[:5]) + (" and {} more".format(len(needed) - 5) if len(needed) > 5 else "")
+        mend = "migrate or clear them first, or pass --open-isolated: they stay under stock VIF locking alone"
+        raise Refused("nothing was changed: VIFs here have a policy that only ringfence enforces: {}".format(names), mend=mend)
+
+
+def _put_back(session: Session, held: List[Held]) -> Iterator[str]:
+    """Our sign in XAPI goes, and with it the modes that were put aside: of the VIFs here, of all on the last host."""
+    uuid = installation_uuid()
+    last = True
+    for ref, row in session.call("host.get_all_records").items():
+        if row["uuid"] == uuid:
+            write_key(session, "host", ref, "other_config", KEY, None)
+        elif KEY in row["other_config"]:
+            last = False
+    here = {one.ref for one in held}
+    for ref, row in session.call("VIF.get_all_records").items():
+        saved = row["other_config"].get(SAVED_MODE)
+        if saved is None or not (last or ref in here):
+            continue
+        try:
+            if row["locking_mode"] == "disabled":
+                session.call("VIF.set_locking_mode", ref, saved)
+            write_key(session, "VIF", ref, "other_config", SAVED_MODE, None)
+            yield "VIF {}: its locking mode in XAPI is {} again".format(row["uuid"], saved)
+        except RingfenceError as error:
+            yield "VIF {}: its locking mode could not be put back: {}".format(row["uuid"], error)
+
+
+def _stock_again(held: List[Held], hook: str) -> Iterator[str]:
+    """VIFs that stock VIF locking holds get its flows before ours go; those that have them are left alone."""
+    for one in held:
+        if one.stock_mode not in ("locked", "disabled") or not hook or one.port.ofport <= 0:
+            continue
+        if one.stock_mode == "locked" and one.port.ofport in _stock_ports(one.bridge):
+            continue
+        vm = one.port.external_ids.get("xs-vm-uuid", "")
+        words = [paths.under_root(hook), "classic", one.port.name, vm, one.row["device"], "filter"]
+        done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, universal_newlines=True)
+        result = "held by stock VIF locking" if done.returncode == 0 else "the stock hook failed: {}".format(" ".join(done.stderr.split()))
+        yield "{}: {}".format(one.name, result)
+
+
+def _stock_ports(bridge: str) -> Set[int]:
+    """Ports that have flows of the stock script."""
+    found = (_IN_PORT.search(line) for line in ofctl.dump(bridge, STOCK_COOKIE))
+    return {int(port.group(1)) for port in found if port}
+
+
+def _clean(bridge: BridgeState) -> None:
+    """Everything of ours out of one bridge."""
+    ofctl.delete_ours(bridge.name)
+    quiet = ofctl.no_flood(bridge.name)
+    words: List[str] = []
+    for port in bridge.ports:
+        if port.kind == "vif" and port.name in quiet:
+            ofctl.set_flooding(bridge.name, port.name, True)
+        if port.marked:
+            words += ["--", "--if-exists", "set", "Port", port.port, "protected=false"]
+            words += ["--", "--if-exists", "remove", "Port", port.port, "external_ids", "ringfence"]
+    have = vsctl("get", "Bridge", bridge.name, "flow_tables")
+    for number in sorted(set(TABLES.values())):
+        if re.search(r"\b{}=".format(number), have):
+            words += ["--", "remove", "Bridge", bridge.name, "flow_tables", str(number)]
+    if words:
+        vsctl(*words[1:])
