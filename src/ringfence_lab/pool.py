@@ -1,13 +1,15 @@
 """The pool: hosts, the wire between them, the database, guests and machines outside, built from a scenario."""
 
+import sys
 import threading
+import xmlrpc.client
 from functools import partial
 from typing import Any
 
 from ringfence.errors import RingfenceError
 
 from . import netns
-from .database import Database
+from .database import Database, Failure
 from .ends import End, configure, quiet, without_offload
 from .folder import LabFolder, wait_for
 from .host import Host
@@ -242,3 +244,15 @@ class Pool:
 
     def vif_mode(self, ref: str) -> None:
         self.xenopsd.set_mode(ref)
+
+    def call_plugin(self, uuid: str, plugin: str, function: str, arguments: dict[str, str]) -> str:
+        """XAPI runs the program on that host, hands it the call, and reads its answer."""
+        host = next(host for host in self.hosts.values() if host.uuid == uuid)
+        if plugin != "ringfence" or host.stock:
+            raise Failure("XENAPI_MISSING_PLUGIN", plugin)
+        call = xmlrpc.client.dumps(("OpaqueRef:plugin", arguments), function)
+        done = host.run(sys.executable, "-m", "ringfence.agent.plugin", call)
+        answer: Any = xmlrpc.client.loads(done.stdout)[0][0]
+        if answer["Status"] != "Success":
+            raise Failure("XENAPI_PLUGIN_FAILURE", function, *answer["ErrorDescription"])
+        return str(answer["Value"])

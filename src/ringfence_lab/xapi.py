@@ -38,7 +38,8 @@ class Xapi:
         self.master = master
         self.sessions: set[str] = set()
         self.live: Any = None
-        """Has ``vm_data(vm_ref)``: the live tree of a running VM is made anew; ``vif_mode(vif_ref)``: its hook runs."""
+        """Has ``vm_data(vm_ref)``: the live tree of a running VM is made anew; ``vif_mode(vif_ref)``: its hook runs;
+        ``call_plugin(host_uuid, plugin, function, arguments)``."""
 
     def call(self, method: str, params: list[Any]) -> Any:
         """One call with its session in front. Raises Failure."""
@@ -167,6 +168,11 @@ class Xapi:
 
     def _message_create(self, name: str, priority: Any, cls: str, obj_uuid: str, body: str) -> str:
         return self.db.create("message", name=name, priority=int(priority), cls=cls, obj_uuid=obj_uuid, body=body)
+
+    def _host_call_plugin(self, ref: str, plugin: str, function: str, arguments: dict[str, str]) -> str:
+        if self.live is None:
+            raise Failure("XENAPI_MISSING_PLUGIN", plugin)
+        return str(self.live.call_plugin(self.db.get("host", ref)["uuid"], plugin, function, arguments))
 
     def _session_get_this_host(self, _ref: str) -> str:
         return next(iter(self.db.rows["host"]), NULL)

@@ -13,6 +13,7 @@ _COMMANDS = {
         '[ "$(printf %s "$2" | wc -c)" -le 2048 ] || { echo "xenstore-write: $1: too large" >&2; exit 1; }\n'
         'mkdir -p "$RINGFENCE_ROOT/xenstore$1" && printf %s "$2" > "$RINGFENCE_ROOT/xenstore$1/.value"\n'
     ),
+    "xenstore-list": 'cd "$RINGFENCE_ROOT/xenstore$1" 2>/dev/null && ls\n',
     "xenstore-rm": '[ -d "$RINGFENCE_ROOT/xenstore$1" ] && rm -rf "$RINGFENCE_ROOT/xenstore$1"\n',
 }
 

@@ -1,11 +1,8 @@
 """The simulated XAPI held to what the published XenAPI client expects, and our session and watcher to both."""
 
-import hashlib
 import ssl
-import subprocess
 import threading
 from collections.abc import Iterator
-from pathlib import Path
 from xmlrpc.client import ServerProxy
 
 import pytest
@@ -142,17 +139,6 @@ def test_a_line_that_comes_back_was_never_gone() -> None:
 
 def _facts(line: str | None) -> Facts:
     return Facts(pool_line=line)
-
-
-@pytest.fixture
-def identity(tmp_path: Path) -> tuple[ssl.SSLContext, str]:
-    """A server's certificate that nobody signed, and its fingerprint."""
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=master"]
-    subprocess.run([*words, "-keyout", str(key), "-out", str(certificate)], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate, key)
-    return context, hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate.read_text())).hexdigest()
 
 
 def test_https_to_a_server_known_by_its_certificate(database: Database, identity: tuple[ssl.SSLContext, str]) -> None:

@@ -83,10 +83,12 @@ class Capture(threading.Thread):
 
     def __init__(self, device, known):
         super().__init__(daemon=True)
-        self._known = {(frame[6:12], core(frame)): name for name, frame in known.items()}
+        self._known = {}
+        for name, frame in known.items():  # some rows' frames are the same
+            self._known.setdefault((frame[6:12], core(frame)), []).append(name)
         self._socket = packet_socket(device)
         self._stopping = False
-        self.seen = {}
+        self.seen = set()
         self.sources = {}
         self.start()
 
@@ -100,9 +102,7 @@ class Capture(threading.Thread):
                 continue
             source = frame[6:12].hex(":")
             self.sources[source] = self.sources.get(source, 0) + 1
-            name = self._known.get((frame[6:12], core(frame)))
-            if name is not None:
-                self.seen[name] = self.seen.get(name, 0) + 1
+            self.seen.update(self._known.get((frame[6:12], core(frame)), ()))
 
     def stop(self):
         self._stopping = True
@@ -120,6 +120,8 @@ class Pinger(threading.Thread):
         self._target, self._interval = address, interval
         self._stopping = False
         self.sent, self.unsent, self.answered = 0, 0, set()
+        self.times = {}
+        """When each was sent, by number, in seconds since the epoch."""
         self.start()
 
     def run(self):
@@ -131,7 +133,8 @@ class Pinger(threading.Thread):
                 end = time.monotonic() + 2.0
             if end is None and time.monotonic() >= due:
                 self.sent += 1
-                due += self._interval
+                self.times[self.sent] = round(time.time(), 2)
+                due = max(due + self._interval, time.monotonic() - self._interval)  # a guest that slept sends no burst afterwards
                 head = struct.pack("!BBHHH", 8, 0, 0, number, self.sent & 0xFFFF)
                 try:
                     self._socket.sendto(head[:2] + struct.pack("!H", checksum(head)) + head[4:], (self._target, 0))
@@ -203,7 +206,8 @@ class Worker:
     def do_ping_stop(self, name):
         pinger = self._pingers.pop(name)
         pinger.stop()
-        return {"sent": pinger.sent, "unsent": pinger.unsent, "lost": pinger.sent - len(pinger.answered)}
+        lost = [n for n in range(1, pinger.sent + 1) if n & 0xFFFF not in pinger.answered]
+        return {"sent": pinger.sent, "unsent": pinger.unsent, "lost": len(lost), "when": [pinger.times[n] for n in lost[:1] + lost[-1:]]}
 
     def do_neighbour(self, address, mac, device="eth0"):
         subprocess.run(["arp", "-i", device, "-s", address, mac], check=True)

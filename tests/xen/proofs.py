@@ -116,7 +116,7 @@ def snapshot(bench: Bench) -> dict[str, str]:
         for where, folders, names in os.walk(top):
             for name in folders + names:
                 path = os.path.join(where, name)
-                if path.startswith(("/var/lib/rpm", "/var/log/openvswitch", "/var/log/journal", "/var/lib/systemd", "/var/log/xen")):
+                if path.startswith(("/var/lib/rpm", "/var/log/openvswitch", "/var/log/journal", "/var/lib/systemd", "/var/log/xen", "/root/.rpmdb")):
                     continue
                 if (
                     path in ("/var/log/vif.log", "/etc/openvswitch/conf.db", "/var/log/syslog", "/var/log/daemon.log")
@@ -335,7 +335,7 @@ def life(bench: Bench) -> str:
     dom0, guest = bench.dom0, bench.guest("near")
     first = guest.domid
     guest.ask("end", how="reboot")
-    until(lambda: sh("xl", "domid", guest.name, check=False).strip() not in (str(first), ""), "the reboot", 60)
+    until(lambda: bench.dom0.domid_of(guest) not in (first, None), "the reboot", 60)
     guest.domid = int(sh("xl", "domid", guest.name))
     Store.write(f"/local/domain/{guest.domid}/vm-data", "")
     sh("xenstore-chmod", f"/local/domain/{guest.domid}/vm-data", f"n{guest.domid}")
@@ -345,7 +345,7 @@ def life(bench: Bench) -> str:
     together(bench, ("isolated", "near"))
     apart(bench, "near", "stranger")
     guest.ask("end", how="crash")
-    until(lambda: subprocess.run(["xl", "domid", guest.name], capture_output=True).returncode, "the crash", 60)
+    until(lambda: bench.dom0.domid_of(guest) is None, "the end of the crashed domain", 60)
     dom0.ended(guest)
     left = strays()
     if left:
@@ -406,6 +406,8 @@ def failed_upgrade(bench: Bench) -> str:
     with Pings(bench):
         done = subprocess.run([str(broken / "bin/ringfence"), "host", "upgrade"], capture_output=True, text=True)
     sh("rm", "-rf", str(broken))
+    if "taking a step back failed" in done.stderr:
+        raise Failed(done.stderr)
     if done.returncode == 0 or os.readlink("/opt/ringfence/current") != before:
         raise Failed(f"exit {done.returncode}, current is {os.readlink('/opt/ringfence/current')}")
     bench.settled()

@@ -256,7 +256,7 @@ class Dom0:
         for vif in guest.vifs:
             self._describe(vif)
         vifs = ", ".join(f'"mac={v.mac},bridge={BRIDGES[v.network]},script={HERE}/nothing"' for v in guest.vifs)
-        ramdisk, memory = (f"{HERE}/guest.cpio", 176) if run else (f"{HERE}/empty.cpio", 64)
+        ramdisk, memory = (f"{HERE}/guest.cpio", 176) if run else (f"{HERE}/empty.cpio", 128)
         config = Path(f"/run/{guest.name}.cfg")
         config.write_text(CONFIG.format(name=guest.name, vm=guest.vm, here=HERE, ramdisk=ramdisk, memory=memory, vifs=vifs))
         print(f"   starting {guest.name}", flush=True)
@@ -297,6 +297,12 @@ class Dom0:
         for key, value in {**keys, "bridge": BRIDGES[vif.network], "mac": vif.mac, "xenopsd-backend": "classic"}.items():
             Store.write(f"{private}/{key}", value)
         Store.write(f"{private}/setup-vif-rules", self._hook())
+
+    @staticmethod
+    def domid_of(guest: Guest) -> int | None:
+        """As Xen has it now; None where there is no such domain."""
+        done = subprocess.run(["xl", "domid", guest.name], capture_output=True, text=True)
+        return int(done.stdout) if done.returncode == 0 else None
 
     def ended(self, guest: Guest) -> None:
         """What is left to do when the domain is gone: its hooks ran, its keys go."""

@@ -41,3 +41,7 @@ def _ask(method: str, params: "tuple") -> str:
     if request.get("op") not in READING or request.get("repair"):
         raise ValueError("{!r} may not be asked from outside the host".format(request.get("op")))
     return json.dumps(ask(request, PATIENCE_S))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

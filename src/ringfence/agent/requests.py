@@ -136,7 +136,7 @@ class Requests:
             return {
                 "in_sync": agent.xapi.in_sync and settled,
                 "settled": settled,
-                "version": __version__,
+                "release": __version__,
                 "token": agent.token,
                 "rounds": agent.rounds,
                 "host": agent.state.host,

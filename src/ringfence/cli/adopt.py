@@ -4,7 +4,6 @@ import json
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ..agent.client import ask
 from ..errors import BadInput, BadRecord, RingfenceError, Unreachable
 from ..records import Record, parse_record
 from ..records.addresses import parse_prefix, sort_prefixes
@@ -78,13 +77,14 @@ def _proposal(pool: Pool, found: Found, anchor: Optional[str]) -> Any:
     shown = pool.tables["vm"][found.row["VM"]]["xenstore_data"].get(mirror_key(found.facts.device))
     if shown is not None and shown != anchor:
         return shown, "from vm-data"
-    if pool.local:
+    host = found.facts.host or (pool.agents.here if pool.local else "")
+    if host:
         try:
-            kept = ask({"op": "proposal", "vif": found.facts.uuid}, 5.0)["line"]
+            kept = pool.agents.ask(host, {"op": "proposal", "vif": found.facts.uuid}, 5.0)["line"]
         except Unreachable as error:
             raise Unreachable("what was proposed is not known: {}".format(error), found.facts.name) from None
         if kept is not None and not _same(kept, anchor):
-            return kept, "proposed on this host"
+            return kept, "proposed on {}".format(pool.facts.hosts.get(host, "this host"))
     return None, "copied record"
 
 

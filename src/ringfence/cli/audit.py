@@ -5,6 +5,7 @@ from typing import Any
 
 from ..agent.client import ask
 from . import show
+from .pool import here_only
 
 HELP = "compare the switch of this host with the policy, and repair it"
 WAIT_S = 30.0
@@ -16,6 +17,7 @@ def define(parser: Any) -> None:
 
 def run(options: Any) -> int:
     """0 where nothing is wrong (any more), 1 where something is."""
+    here_only(options)
     request = {"op": "audit", "repair": options.repair}
     found = ask(request, WAIT_S)["findings"]
     if not found and options.output == "table":

@@ -3,7 +3,6 @@
 import ipaddress
 from typing import Any, Dict, List, NamedTuple, Optional
 
-from ..agent.client import ask
 from ..errors import BadInput, Unreachable
 from ..picture import Party
 from ..picture.kind import parse_kind
@@ -31,7 +30,9 @@ def define(parser: Any) -> None:
     parser.add_argument("target", metavar="TO", help="the same")
     asked = "what the switch is asked about: icmp (default), arp, tcp/443, udp/53"
     parser.add_argument("kind", nargs="?", default="icmp", metavar="KIND", help=asked)
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the flows that such a frame meets in this host's switch")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="show the flows that such a frame meets in the switch of the sender's host"
+    )
 
 
 def run(options: Any) -> int:
@@ -72,19 +73,22 @@ def run(options: Any) -> int:
 
 
 def _ask_switch(pool: Pool, answer: Dict[str, Any], one: Side, other: Side, kind: str, passes: bool) -> bool:
-    """What this host's switch does with such a frame, where the sender's port is here; True where it should do otherwise."""
+    """What the switch of the sender's host does with such a frame; True where it should do otherwise."""
     answer.update(switch="", flows=[])
-    if not pool.local:
+    host = pool.facts.vifs[one.vif].host if one.vif else ""
+    if not host:
         return False
+    request = {"op": "trace", "source": one.vif, "target": other.vif, "address": other.address, "kind": kind}
     try:
-        found = ask({"op": "trace", "source": one.vif, "target": other.vif, "address": other.address, "kind": kind}, 5.0)
+        found = pool.agents.ask(host, request, 5.0)
     except Unreachable as error:
         answer["switch"] = "not asked: {}".format(error.what)
         return False
     if not found["known"]:
         return False
     answer["flows"] = found["flows"]
-    does = "delivers {} from here".format(kind) if found["delivered"] else "drops {} from here ({})".format(kind, found["reason"])
+    does = "delivers {}".format(kind) if found["delivered"] else "drops {} ({})".format(kind, found["reason"])
+    does = "{} {}".format(pool.facts.hosts.get(host, host), does)
     if found["delivered"] == passes:
         answer["switch"] = does
         return False

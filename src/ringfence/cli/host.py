@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from . import show
+from .pool import here_only
 
 HELP = "install, upgrade, uninstall or examine ringfence on this host"
 
@@ -20,6 +21,7 @@ def define(parser: Any) -> None:
 
 def run(options: Any) -> int:
     """0 done, or nothing is wrong; 1 where the doctor found something that failed."""
+    here_only(options)
     from ..host.install import install, upgrade  # these need Open vSwitch's modules, which a workstation may lack
     from ..host.uninstall import uninstall
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from ..agent.client import ask
+from .pool import here_only
 
 HELP = "what the agent counts, as Prometheus reads it"
 
@@ -11,6 +12,7 @@ def define(_: Any) -> None:
     """No arguments of its own."""
 
 
-def run(_: Any) -> int:
+def run(options: Any) -> int:
+    here_only(options)
     print(ask({"op": "metrics"}, 15.0)["text"], end="")
     return 0

@@ -4,7 +4,6 @@ import os
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
-from ..agent.client import ask
 from ..errors import BadInput, BadRecord, Refused, Unreachable
 from ..picture import Facts, Picture, VifFacts
 from ..records import Record, parse_record
@@ -12,6 +11,7 @@ from ..records.addresses import show_prefix
 from ..xapi.rows import Tables, read_tables, rows_of
 from ..xapi.session import Session
 from ..xapi.store import KEY, write_line
+from .agents import Agents
 
 IN_FORCE_S = 10.0
 
@@ -29,12 +29,13 @@ class Pool:
 
     def __init__(self, options: Any) -> None:
         self._dry = bool(getattr(options, "dry_run", False))
-        host = getattr(options, "pool", None) or os.environ.get("RINGFENCE_POOL", "")
+        host = remote(options)
         self.session = Session(host, getattr(options, "fingerprint", None) or "")
         self.local = not host
         if host:
             self.session.login(os.environ.get("RINGFENCE_USER", "root"), os.environ.get("RINGFENCE_PASSWORD", ""))
         self.tables: Tables = read_tables(self.session)
+        self.agents = Agents(self.session, self.tables["host"], self.local)
         self.facts: Facts = rows_of(self.tables).facts
         self.picture = Picture(self.facts)
 
@@ -115,22 +116,39 @@ class Pool:
         return True
 
     def _confirm(self, kind: str, uuid: str, line: Optional[str]) -> None:
-        """Return when the change is in force, or say where that is not known. Raises Unreachable."""
-        here = ""
-        if self.local:
-            try:
-                here = str(ask({"op": "status"}, IN_FORCE_S)["host"])
-                answer = ask({"op": "wait", "kind": kind, "uuid": uuid, "line": line, "timeout": IN_FORCE_S}, IN_FORCE_S + 5)
-            except Unreachable as error:
-                raise Unreachable("the change is written, but not known to be in force: {}".format(error)) from None
-            if not answer["in_force"]:
-                raise Unreachable("the change is written, but not in force after {:g} s".format(IN_FORCE_S), mend="see ringfence status")
+        """Return when every host that has an affected VIF has the change in force, or name those that have not.
+
+        Raises Unreachable where it is not in force on this host.
+        """
+        request = {"op": "wait", "kind": kind, "uuid": uuid, "line": line, "timeout": IN_FORCE_S}
+        try:
+            here = self.agents.here
+        except Unreachable as error:
+            raise Unreachable("the change is written, but not known to be in force: {}".format(error)) from None
         networks = {self.facts.vifs[uuid].network} if uuid in self.facts.vifs else {uuid}
-        others = {v.host for v in self.facts.vifs.values() if v.network in networks and v.host and v.host != here}
-        if others:
-            names = ", ".join(sorted(self.facts.hosts.get(h, h) for h in others))
-            done = "in force on this host" if here else "written"
-            sys.stderr.write("ringfence: {}; by themselves, in a moment, follow: {}\n".format(done, names))
+        hosts = {v.host for v in self.facts.vifs.values() if v.network in networks and v.host} | ({here} if here else set())
+        late = []
+        for host, answer in sorted(self.agents.ask_all(sorted(hosts), request, IN_FORCE_S + 5).items()):
+            if isinstance(answer, dict) and answer.get("in_force"):
+                continue
+            if host == here:
+                reason = "not in force after {:g} s".format(IN_FORCE_S) if isinstance(answer, dict) else str(answer)
+                raise Unreachable("the change is written, but {}".format(reason), mend="see ringfence status")
+            late.append(self.facts.hosts.get(host, host))
+        if late:
+            text = "ringfence: written, but not known to be in force on {}: see ringfence status there\n"
+            sys.stderr.write(text.format(", ".join(late)))
+
+
+def remote(options: Any) -> str:
+    """The pool's master, where the command line runs on a workstation; "" in dom0."""
+    return str(getattr(options, "pool", None) or os.environ.get("RINGFENCE_POOL", ""))
+
+
+def here_only(options: Any) -> None:
+    """Raises BadInput for a command that is about one host where it is not run there."""
+    if remote(options):
+        raise BadInput("ringfence {} is about one host".format(options.command), mend="run it in dom0 of that host, without --pool")
 
 
 def show_line(line: Optional[str]) -> str:

@@ -173,8 +173,8 @@ def _units() -> Iterator[Check]:
 
 def _agent() -> Iterator[Check]:
     status = ask({"op": "status"}, 10.0)
-    if status["version"] != __version__:
-        what = "the agent that runs is version {}, this is {}".format(status["version"], __version__)
+    if status["release"] != __version__:
+        what = "the agent that runs is version {}, this is {}".format(status["release"], __version__)
         yield Check("agent", WARNING, what, "ringfence host upgrade")
     if not status["in_sync"]:
         yield Check("agent", FAILED, "not in sync with XAPI; the last known policy holds", "is xapi running? see {}".format(place.LOG))

@@ -60,10 +60,10 @@ def upgrade(say: Callable[[str], None]) -> bool:
     undo = Undo()
     try:
         _compile()
-        system.point(place.CURRENT, version)
+        undo.then(_restart_units)  # once the link points back
         undo.then(lambda: system.point(place.CURRENT, str(before)))
+        system.point(place.CURRENT, version)
         system.systemctl("daemon-reload")
-        undo.then(_restart_units)
         _restart_units()
         _wait(version)
     except (RingfenceError, OSError) as error:
@@ -75,8 +75,9 @@ def upgrade(say: Callable[[str], None]) -> bool:
 
 def _put_in_force(version: str, undo: Undo, say: Callable[[str], None]) -> None:
     if not place.remembered():
+        left = place.WAS if os.path.isdir(place.STATE) else place.STATE
         place.remember({"hook": xenopsd.stock_hook() or ""})
-        undo.then(lambda: system.forget_tree(place.STATE))
+        undo.then(lambda: system.forget_tree(left))
     _compile()
     if place.in_force() != version:
         system.point(place.CURRENT, version)
@@ -119,7 +120,7 @@ def _wait(version: str) -> None:
     while time.monotonic() < deadline:
         try:
             status = ask({"op": "status"}, 5.0)
-            if status["in_sync"] and status["version"] == __version__:
+            if status["in_sync"] and status["release"] == __version__:
                 return
             last = Unreachable("it is not in sync with XAPI")
         except Unreachable as error:

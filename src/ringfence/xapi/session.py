@@ -67,7 +67,7 @@ class Session:
         except XapiFailure as failure:
             if failure.code != "HOST_IS_SLAVE" or not failure.details or not self._host:
                 raise
-            self._drop()
+            self.drop()
             self._host = failure.details[0]
             self.ref = self._post("session.login_with_password", words)
 
@@ -95,7 +95,13 @@ class Session:
             except (Unreachable, XapiFailure):
                 pass
         self.ref = ""
-        self._drop()
+        self.drop()
+
+    def twin(self) -> "Session":
+        """The same session over a connection of its own, for another thread; ``drop`` ends that."""
+        twin = Session(self._host, self._fingerprint, self._timeout)
+        twin.ref = self.ref
+        return twin
 
     def abort(self) -> None:
         """End a call that another thread waits in."""
@@ -106,7 +112,8 @@ class Session:
             except OSError:
                 pass
 
-    def _drop(self) -> None:
+    def drop(self) -> None:
+        """Close the connection; the session stays."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -122,7 +129,7 @@ class Session:
             answer = self._connection.getresponse()
             data: Dict[str, Any] = json.loads(answer.read().decode("utf-8"))
         except (OSError, http.client.HTTPException, ValueError) as error:
-            self._drop()
+            self.drop()
             raise Unreachable("XAPI does not answer ({})".format(error or type(error).__name__), where, "is xapi running?") from None
         if data.get("error"):
             error_of = data["error"]
