@@ -83,7 +83,7 @@ class Capture(threading.Thread):
 
     def __init__(self, device, known):
         super().__init__(daemon=True)
-        self._known = {}
+        self._known: dict = {}
         for name, frame in known.items():  # some rows' frames are the same
             self._known.setdefault((frame[6:12], core(frame)), []).append(name)
         self._socket = packet_socket(device)

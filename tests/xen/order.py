@@ -3,6 +3,7 @@
 PROOFS = (
     "stock",
     "install",
+    "parts",
     "policy",
     "isolation",
     "own_store",

@@ -9,14 +9,18 @@ import os
 import re
 import subprocess
 import time
+import xmlrpc.client
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 from order import PROOFS
 from volley import DEVICES, ENDS, SETS, Volley
 from xcp import HERE, Dom0, Failed, Guest, Store, sh, until
 
 TEAM = ("isolated", "locked", "near")
+NOT_OURS = ("/etc/openvswitch/", "/root/.rpmdb", "/var/lib/rpm", "/var/lib/systemd/", "/var/lib/xenstored/")
+"""Where others write while we are installed: the switch's database, rpm's, systemd's, xenstore's."""
 STRAY = re.compile(r"cookie=0x(5246[0-9a-f]{12}|1)\b")
 
 
@@ -33,7 +37,7 @@ class Bench:
 
     def shown(self, line: str, good: tuple[int, ...] = (0,)) -> str:
         """Type a command as an operator does; it goes into the transcript with what it printed."""
-        done = subprocess.run(line, shell=True, executable="/bin/bash", stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(["/bin/bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(f"   # {line}\n" + "".join(f"   {text}\n" for text in done.stdout.splitlines()), end="", flush=True)
         self.transcript += [f"# {line}", *done.stdout.splitlines(), ""]
         if done.returncode not in good:
@@ -116,14 +120,7 @@ def snapshot(bench: Bench) -> dict[str, str]:
         for where, folders, names in os.walk(top):
             for name in folders + names:
                 path = os.path.join(where, name)
-                if path.startswith(("/var/lib/rpm", "/var/log/openvswitch", "/var/log/journal", "/var/lib/systemd", "/var/log/xen", "/root/.rpmdb")):
-                    continue
-                if (
-                    path in ("/var/log/vif.log", "/etc/openvswitch/conf.db", "/var/log/syslog", "/var/log/daemon.log")
-                    or "/var/lib/xenstored" in path
-                ):
-                    continue
-                if path.startswith("/var/log/") and not path.startswith("/var/log/ringfence"):
+                if path.startswith(NOT_OURS) or (path.startswith("/var/log/") and not path.startswith("/var/log/ringfence")):
                     continue
                 if os.path.islink(path):
                     found[f"file {path}"] = "-> " + os.readlink(path)
@@ -157,7 +154,7 @@ def flow_lines(bridge: str) -> list[str]:
 
 def strays() -> list[str]:
     """Flows of ours, or of the stock script, that no running VIF accounts for."""
-    live = {sh("ovs-vsctl", "get", "Interface", port, "ofport").strip() for port in sh("ovs-vsctl", "list-ports", "xenbr0").split()}
+    live = set(sh("ovs-vsctl", "--bare", "--columns=ofport", "list", "Interface").split())
     found = []
     for line in flow_lines("xenbr0"):
         port = re.search(r"\bin_port=(\d+)", line)
@@ -200,6 +197,32 @@ def install(bench: Bench) -> str:
             if hook != "/opt/ringfence/current/bin/setup-vif-rules":
                 raise Failed(f"{vif.name} still has the hook {hook}")
     return f"four running VMs adopted, {pings.found['sent']} pings at 10 ms, none lost"
+
+
+def parts(_: Bench) -> str:
+    """What the package brings for the host's own tools is what they take."""
+    units = [f"/usr/lib/systemd/system/{name}.service" for name in ("ringfenced", "ringfence-watchdog")]
+    complaints = sh("systemd-analyze", "--man=no", "verify", *units)
+    if complaints.strip():
+        raise Failed(complaints)
+    sh("logrotate", "--debug", "/etc/logrotate.d/ringfence")
+    call = xmlrpc.client.dumps(("OpaqueRef:x", {"request": json.dumps({"op": "status"})}), "ask")
+    answer: Any = xmlrpc.client.loads(sh("/etc/xapi.d/plugins/ringfence", call))[0][0]
+    if answer["Status"] != "Success" or not json.loads(answer["Value"])["in_sync"]:
+        raise Failed(f"XAPI's plugin: {answer}")
+    ElementTree.parse("/etc/xensource/bugtool/ringfence.xml")
+    commands = [str(one.text) for one in ElementTree.parse("/etc/xensource/bugtool/ringfence/stuff.xml").iter("command")]
+    for command in commands:
+        if not sh("bash", "-c", command, check=False).strip():
+            raise Failed(f"the bug report gets nothing of {command}")
+    modes = {
+        path: os.stat(path).st_mode & 0o777
+        for path in ("/var/log/ringfence.log", "/var/lib/ringfence/state.json", "/run/ringfence/agent.sock")
+    }
+    if set(modes.values()) != {0o600}:
+        raise Failed(f"not for root alone: {modes}")
+    exposed = sh("systemd-analyze", "security", "--no-pager", "ringfenced.service", check=False).splitlines()[-1]
+    return f"units, log rotation, XAPI's plugin, {len(commands)} commands of the bug report; {' '.join(exposed.split()[1:])}"
 
 
 def policy(bench: Bench) -> str:
@@ -371,7 +394,7 @@ def restarts(bench: Bench) -> str:
     until(lambda: sorted(flow_lines("xenbr0")) == before or strays(), "the switch as it was", 20)
     if strays() or sorted(flow_lines("xenbr0")) != before:
         raise Failed(f"left: {strays()[:3]}")
-    ports = sh("ovs-vsctl", "list-ports", "xenbr0").split()
+    ports = sh("ovs-vsctl", "--bare", "--columns=name", "list", "Interface").split()
     if any(port.startswith("vif") and not os.path.exists(f"/sys/class/net/{port}") for port in ports):
         raise Failed(f"ports without a device: {ports}")
     findings = sh("ringfence", "audit", check=False).strip()

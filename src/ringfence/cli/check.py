@@ -8,6 +8,7 @@ from ..errors import Unreachable
 from ..picture.lint import ERROR, HINT, SEVERITIES, WARNING, Finding, lint
 from ..records.addresses import LINK_LOCAL, single, within
 from . import show
+from .policy_file import plan_of
 from .pool import Pool
 
 HELP = "look for what is probably not meant: duplicates, one-sided peers, networks without inside"
@@ -16,13 +17,19 @@ XO_RULES = "xo:sdn-controller:of-rules"
 
 
 def define(parser: Any) -> None:
+    parser.add_argument("-f", "--file", metavar="FILE", help="look at what the pool would be under this policy file")
     parser.add_argument("--hints", action="store_true", help="show also what is merely odd")
 
 
 def run(options: Any) -> int:
     """0 where nothing was found but hints, 1 where there is a warning or an error."""
     pool = Pool(options)
-    found = lint(pool.picture) + list(_others(pool)) + list(_reported(pool)) + list(_hosts(pool))
+    if options.file:
+        plan = plan_of(pool, options.file, prune=False)
+        found = [Finding(ERROR, "expect", text, "mend the policy, or what is expected of it") for text in plan.broken]
+        found += lint(plan.after)
+    else:
+        found = lint(pool.picture) + list(_others(pool)) + list(_reported(pool)) + list(_hosts(pool))
     found.sort(key=lambda one: SEVERITIES.index(one.severity))
     shown = [one for one in found if options.hints or one.severity != HINT or options.output != "table"]
     if options.output == "table":

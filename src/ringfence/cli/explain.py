@@ -6,15 +6,13 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from ..errors import BadInput, Unreachable
 from ..picture import Party
 from ..picture.kind import parse_kind
+from ..policy.expect import OUTSIDE, SOMEWHERE
 from ..records import Policy
 from ..records.addresses import LINK_LOCAL, is_single, show_prefix, single, within
 from . import show
 from .pool import Pool, show_line
 
 HELP = "whether two parties may talk, why, and what would change it"
-OUTSIDE = "outside"
-SOMEWHERE = "192.0.2.1"
-"""An address beyond every network (RFC 5737): whoever is outside and no gateway."""
 
 
 class Side(NamedTuple):

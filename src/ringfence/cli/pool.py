@@ -38,6 +38,8 @@ class Pool:
         self.agents = Agents(self.session, self.tables["host"], self.local)
         self.facts: Facts = rows_of(self.tables).facts
         self.picture = Picture(self.facts)
+        self._refs: Dict[str, str] = {}
+        """References of VIFs and networks by uuid."""
 
     def vif(self, name: str) -> Found:
         """``VM/DEVICE`` by VM name-label or uuid, or a VIF's uuid; uuids by any unambiguous prefix. Raises BadInput."""
@@ -112,10 +114,16 @@ class Pool:
         if self._dry:
             return False
         write_line(self.session, kind, ref, after)
-        self._confirm(kind, uuid, after)
+        self.confirm(kind, uuid, after)
         return True
 
-    def _confirm(self, kind: str, uuid: str, line: Optional[str]) -> None:
+    def write(self, kind: str, uuid: str, line: Optional[str]) -> None:
+        """One line of a VIF or network, by uuid, without waiting for it to be in force. Raises RingfenceError."""
+        if not self._refs:
+            self._refs.update((row["uuid"], ref) for table in ("vif", "network") for ref, row in self.tables[table].items())
+        write_line(self.session, kind, self._refs[uuid], line)
+
+    def confirm(self, kind: str, uuid: str, line: Optional[str]) -> None:
         """Return when every host that has an affected VIF has the change in force, or name those that have not.
 
         Raises Unreachable where it is not in force on this host.

@@ -1,0 +1,81 @@
+"""ringfence apply: make a policy file the pool's policy: all is looked at first, and what is the same stays untouched."""
+
+import sys
+import time
+from typing import Any, List
+
+from ..errors import RingfenceError
+from ..policy.plan import Change
+from .policy_file import add_file, plan_of, refuse_broken, show_plan
+from .pool import Pool
+
+HELP = "make a policy file the pool's policy"
+EVERY_S = 5.0
+"""Between two lines of progress where there is no terminal."""
+
+
+def define(parser: Any) -> None:
+    add_file(parser)
+    parser.add_argument("--dry-run", action="store_true", help="show before and after, who gains and loses whom, and change nothing")
+
+
+def run(options: Any) -> int:
+    """0 done; 1 where an expectation would not hold in a dry run; what was done stays done when it is interrupted."""
+    pool = Pool(options)
+    plan = plan_of(pool, options.file, options.prune)
+    show_plan(pool, plan)
+    if options.dry_run:
+        return 1 if plan.broken else 0
+    refuse_broken(plan, options.file)
+    _write(pool, plan.changes)
+    return 0
+
+
+def _write(pool: Pool, changes: List[Change]) -> None:
+    """Lines of networks first: a record then never stands on a network that does not know it yet."""
+    ordered = sorted(changes, key=lambda change: change.kind != "network")
+    progress = Progress(len(ordered))
+    try:
+        for number, change in enumerate(ordered, 1):
+            pool.write(change.kind, change.uuid, change.after)
+            progress.at(number)
+    except (RingfenceError, KeyboardInterrupt):
+        progress.end()
+        left = [change.name for change in ordered[progress.done :]]
+        names = ", ".join(left[:5]) + (" and {} more".format(len(left) - 5) if len(left) > 5 else "")
+        sys.stderr.write(
+            "ringfence: {} of {} lines are written; not yet: {}; run it again to finish\n".format(progress.done, len(ordered), names)
+        )
+        raise
+    progress.end()
+    for kind in ("network", "VIF"):
+        last = [change for change in ordered if change.kind == kind][-1:]
+        for change in last:  # events come in order: with the last one, all are in force
+            pool.confirm(change.kind, change.uuid, change.after)
+
+
+class Progress:
+    """A bar on a terminal, a line now and then elsewhere; nothing for what is done in a moment."""
+
+    def __init__(self, total: int) -> None:
+        self.total = total
+        self.done = 0
+        self._bar = sys.stderr.isatty()
+        self._told = time.monotonic()
+
+    def at(self, done: int) -> None:
+        self.done = done
+        now = time.monotonic()
+        if now - self._told < (0.2 if self._bar else EVERY_S):
+            return
+        self._told = now
+        if self._bar:
+            full = 40 * done // self.total
+            sys.stderr.write("\r[{}{}] {}/{}".format("#" * full, "." * (40 - full), done, self.total))
+        else:
+            sys.stderr.write("ringfence: {} of {} lines are written\n".format(done, self.total))
+        sys.stderr.flush()
+
+    def end(self) -> None:
+        if self._bar:
+            sys.stderr.write("\r{}\r".format(" " * 60))
