@@ -38,7 +38,7 @@ ExecStopPost=/sbin/poweroff -f
 [Install]
 WantedBy=default.target
 """
-LIMIT_S = 1500
+LIMIT_S = 2400
 CPU = "Nehalem-v1"
 """One that emulation and Xen agree about: with newer ones dom0 crashes at once, or its programs do now and then."""
 LIBRARIES = ("libm.so.6", "libz.so.1", "libexpat.so.1", "libc.so.6", "libtinfo.so.6")

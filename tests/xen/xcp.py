@@ -259,7 +259,8 @@ class Dom0:
         ramdisk, memory = (f"{HERE}/guest.cpio", 176) if run else (f"{HERE}/empty.cpio", 128)
         config = Path(f"/run/{guest.name}.cfg")
         config.write_text(CONFIG.format(name=guest.name, vm=guest.vm, here=HERE, ramdisk=ramdisk, memory=memory, vifs=vifs))
-        print(f"   starting {guest.name}", flush=True)
+        if run:
+            print(f"   starting {guest.name}", flush=True)
         sh("xl", "create", "-p", str(config))
         guest.domid = int(sh("xl", "domid", guest.name))
         base = f"/local/domain/{guest.domid}/vm-data"
