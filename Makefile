@@ -41,7 +41,7 @@ test-dom0: setup
 # A real Xen host in QEMU; its disk is made once, and kept in .cache.
 test-xen: setup
 	@packaging/debian-packages $(XEN)
-	$(RUN) $(PYTEST) -p no:cacheprovider tests/xen
+	$(RUN) $(PYTEST) -s -p no:cacheprovider tests/xen
 
 rpm tarball: setup
 	@packaging/build $@ dist

@@ -12,6 +12,7 @@ def under_root(path: str) -> str:
 RUN = under_root("/run/ringfence")
 AGENT_SOCKET = RUN + "/agent.sock"
 STATE = under_root("/var/lib/ringfence/state.json")
+ROLLBACK = under_root("/var/lib/ringfence/rollback.json")
 PROPOSALS = under_root("/var/lib/ringfence/proposals.json")
 XAPI_SOCKET = under_root("/var/lib/xcp/xapi")
 VIF_HOTPLUG = under_root("/etc/xapi.d/vif-hotplug")

@@ -14,6 +14,7 @@ import pytest
 
 from lab import BACKEND, guest, reaches, ringfence, running
 from ringfence_lab import netns
+from ringfence_lab.folder import wait_for
 from ringfence_lab.host import Host
 from ringfence_lab.pool import Pool
 from ringfence_lab.probe import Pinger
@@ -124,3 +125,58 @@ def test_killed_on_its_way_and_run_again(pool: Pool, host: Host, policy: Path) -
         assert all(line is None or line == wanted[name] for name, line in lines(pool).items() if name in spares)
         assert ringfence(host, "apply", "-f", str(policy)).returncode == 0
         assert lines(pool) == wanted
+
+
+TOGETHER = "groups: {green: [green1/0, blue1/0]}\n"
+
+
+def test_what_is_not_confirmed_goes_back(pool: Pool, host: Host, policy: Path) -> None:
+    """Also where the agent was killed meanwhile."""
+    before = lines(pool)
+    policy.write_text(TOGETHER)
+    done = ringfence(host, "apply", "-f", str(policy), "--confirm-within", "5s")
+    assert (done.returncode, done.stderr) == (0, "ringfence: all goes back in 5 s, unless you run: ringfence confirm\n")
+    assert reaches(pool, "blue1/0", "green1/0")
+    again = ringfence(host, "apply", "-f", str(policy.with_name("kept.yaml")), "--prune", "--confirm-within", "5s")
+    assert again.returncode == 4
+    assert "an earlier apply waits to be confirmed" in again.stderr
+    host.stop_agent(kill=True)
+    host.start_agent()
+    wait_for(lambda: lines(pool) == before, "the way back", 15)
+    pool.settle()
+    assert not reaches(pool, "blue1/0", "green1/0", 0.5)
+    late = ringfence(host, "confirm")
+    assert (late.returncode, late.stdout) == (1, "")
+
+
+def test_what_is_confirmed_stays(pool: Pool, host: Host, policy: Path) -> None:
+    policy.write_text(TOGETHER)
+    assert ringfence(host, "apply", "-f", str(policy), "--confirm-within", "5s").returncode == 0
+    assert ringfence(host, "confirm").stdout == "confirmed: 1 line\n"
+    wanted = lines(pool)
+    time.sleep(6.5)
+    assert lines(pool) == wanted
+    assert reaches(pool, "blue1/0", "green1/0")
+
+
+def test_an_apply_that_dies_goes_back_too(pool: Pool, host: Host, policy: Path) -> None:
+    spares = [name for name in pool.vifs if name.startswith("spare")]
+    before = lines(pool)
+    policy.write_text(f"groups: {{spare: [{', '.join(spares)}]}}\n")
+    words = ["ip", "netns", "exec", netns.name_of("h1"), sys.executable, "-m", "ringfence.cli.main"]
+    words += ["apply", "-f", str(policy), "--confirm-within", "5s"]
+    dying = subprocess.Popen(words, env={**os.environ, **host.env}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    wait_for(lambda: lines(pool) != before, "the first line", 10)
+    dying.send_signal(signal.SIGKILL)
+    dying.wait()
+    wait_for(lambda: lines(pool) == before, "the way back", 15)
+
+
+@pytest.mark.parametrize("time_given", ["1s", "2d", "soon", "-5s"])
+def test_a_time_that_is_none_is_refused(pool: Pool, host: Host, policy: Path, time_given: str) -> None:
+    policy.write_text(TOGETHER)
+    before = lines(pool)
+    done = ringfence(host, "apply", "-f", str(policy), f"--confirm-within={time_given}")
+    assert done.returncode == 2
+    assert f"{time_given!r} is no time: write 90s, 5m or 1h" in done.stderr
+    assert lines(pool) == before

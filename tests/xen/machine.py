@@ -41,7 +41,7 @@ WantedBy=default.target
 LIMIT_S = 2400
 CPU = "Nehalem-v1"
 """One that emulation and Xen agree about: with newer ones dom0 crashes at once, or its programs do now and then."""
-LIBRARIES = ("libm.so.6", "libz.so.1", "libexpat.so.1", "libc.so.6", "libtinfo.so.6")
+LIBRARIES = ("libm.so.6", "libz.so.1", "libexpat.so.1", "libc.so.6")
 LEFT_OUT = ("test", "unittest", "idlelib", "lib2to3", "distutils", "pydoc_data", "ensurepip", "sqlite3", "curses", "tkinter", "asyncio")
 
 
@@ -55,11 +55,13 @@ def run(*words: str, **more: Any) -> str:
 
 def key() -> str:
     """What the disk depends on."""
-    return hashlib.sha256("\n".join([RELEASE, UNIT, *PACKAGES, inspect.getsource(_furnish)]).encode()).hexdigest()[:16]
+    return hashlib.sha256(
+        "\n".join([RELEASE, UNIT, *PACKAGES, *LIBRARIES, *LEFT_OUT, inspect.getsource(_furnish), inspect.getsource(_guest_tree)]).encode()
+    ).hexdigest()[:16]
 
 
 def base() -> Path:
-    """The folder with disk.img, xen, vmlinuz, initrd and root (the same files as a tree); made where it is not there."""
+    """The folder with disk.img, xen, vmlinuz, initrd and guest (a tree for guests to start from); made where it is not there."""
     found = CACHE / key()
     if (found / "ready").exists():
         return found
@@ -78,6 +80,8 @@ def base() -> Path:
     shutil.copy(next(boot.glob("vmlinuz-*")), found / "vmlinuz")
     shutil.copy(next(boot.glob("initrd.img-*")), found / "initrd")
     run("mke2fs", "-q", "-t", "ext4", "-d", str(root), str(found / "disk.img"), "4G")
+    _guest_tree(root, found / "guest")
+    shutil.rmtree(root)
     (found / "ready").touch()
     return found
 
@@ -103,28 +107,32 @@ def _furnish(root: Path) -> None:
         (root / "etc/systemd/system" / unneeded).symlink_to("/dev/null")
 
 
-def guest_initrd(root: Path, work: Path, files: dict[str, Path]) -> Path:
-    """The guests' initrd: busybox, Python, netfront, and ``files`` by their path in it."""
-    tree = work / "guest"
+def _guest_tree(root: Path, tree: Path) -> None:
+    """What a guest's initrd begins with: busybox, Python and netfront, out of the host's own files."""
     for folder in ("bin", "proc", "sys", "dev", "tmp", "lib/x86_64-linux-gnu", "lib64", "usr/bin", "usr/lib"):
         (tree / folder).mkdir(parents=True, exist_ok=True)
     shutil.copy(root / "bin/busybox", tree / "bin/busybox")
     (tree / "bin/sh").symlink_to("busybox")
     for name in LIBRARIES:
-        source = root / "lib/x86_64-linux-gnu" / name
-        if source.exists():
-            shutil.copy(source, tree / "lib/x86_64-linux-gnu" / name)
+        shutil.copy(root / "lib/x86_64-linux-gnu" / name, tree / "lib/x86_64-linux-gnu" / name)
     shutil.copy(root / "lib64/ld-linux-x86-64.so.2", tree / "lib64/ld-linux-x86-64.so.2")
     shutil.copy(root / "usr/bin/python3.11", tree / "usr/bin/python3")
-    ignore = shutil.ignore_patterns(*LEFT_OUT)
-    shutil.copytree(
-        root / "usr/lib/python3.11", tree / "usr/lib/python3.11", ignore=ignore, ignore_dangling_symlinks=True, dirs_exist_ok=True
-    )
+    left_out = shutil.ignore_patterns(*LEFT_OUT)
+    shutil.copytree(root / "usr/lib/python3.11", tree / "usr/lib/python3.11", ignore=left_out, ignore_dangling_symlinks=True)
     shutil.copy(next((root / "lib/modules").glob("*/kernel/drivers/net/xen-netfront.ko")), tree / "xen-netfront.ko")
+
+
+def guest_initrd(found: Path, work: Path, files: dict[str, Path]) -> Path:
+    """The guests' initrd, with ``files`` by their path in it."""
+    tree = work / "guest"
+    shutil.copytree(found / "guest", tree, symlinks=True)
     for path, source in files.items():
         shutil.copy(source, tree / path)
-    packed = work / "guest.cpio"
-    names = "\n".join(str(p.relative_to(tree)) for p in sorted(tree.rglob("*"))) + "\n"
+    return _archive(tree, work / "guest.cpio")
+
+
+def _archive(tree: Path, packed: Path) -> Path:
+    names = "".join(f"{path.relative_to(tree)}\n" for path in sorted(tree.rglob("*")))
     with packed.open("wb") as out:
         subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], input=names.encode(), stdout=out, cwd=tree, check=True)
     return packed
@@ -132,10 +140,8 @@ def guest_initrd(root: Path, work: Path, files: dict[str, Path]) -> Path:
 
 def empty_initrd(work: Path) -> Path:
     """For domains that never run: an archive of nothing."""
-    packed = work / "empty.cpio"
-    with packed.open("wb") as out:
-        subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], input=b"", stdout=out, cwd=work, check=True)
-    return packed
+    (work / "empty").mkdir()
+    return _archive(work / "empty", work / "empty.cpio")
 
 
 def unpack_kernel(vmlinuz: Path, target: Path) -> None:

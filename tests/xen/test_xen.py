@@ -100,7 +100,7 @@ def run_machine(work: Path) -> dict[str, Any]:
     for name in ("guest.py", "xcp.py", "order.py", "proofs.py", "volley.py", "vif"):
         shutil.copy(HERE / name, tree / name)
     inside = {"init": HERE / "init", "guest.py": HERE / "guest.py", "frames.json": tree / "frames.json"}
-    shutil.copy(machine.guest_initrd(found / "root", work, inside), tree / "guest.cpio")
+    shutil.copy(machine.guest_initrd(found, work, inside), tree / "guest.cpio")
     shutil.copy(machine.empty_initrd(work), tree / "empty.cpio")
     machine.unpack_kernel(found / "vmlinuz", tree / "vmlinux")
     for package in ("ringfence", "ringfence_lab"):

@@ -42,6 +42,7 @@ class Requests:
             "proposal": self._proposal,
             "trace": self._trace,
             "metrics": self._metrics,
+            "rollback": self._rollback,
         }
 
     def answer(self, request: Dict[str, Any]) -> Dict[str, Any]:
@@ -211,6 +212,17 @@ class Requests:
             view = named(read_once(), self.agent.state.plugs)
         found = trace(picture, view, request["source"], request.get("target"), request.get("address"), kind)
         return {"known": False} if found is None else dict(found._asdict(), known=True)
+
+    def _rollback(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """Take up what the command line has kept, or keep what it wrote."""
+        check(request, Keys({}, {"confirm": bool}))
+        rollback = self.agent.upkeep.rollback
+        if request.get("confirm"):
+            return {"confirmed": rollback.confirm()}
+        if rollback.pending is not None:
+            return {"waits": len(rollback.pending.lines), "taken": False}
+        pending = rollback.take_up()
+        return {"waits": 0 if pending is None else len(pending.lines), "taken": pending is not None}
 
     def _proposal(self, request: Dict[str, Any]) -> Dict[str, Any]:
         return {"line": self.agent.proposals.get(str(request["vif"]))}

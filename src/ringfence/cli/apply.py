@@ -2,12 +2,17 @@
 
 import sys
 import time
+from argparse import ArgumentTypeError
 from typing import Any, List
 
-from ..errors import RingfenceError
+from .. import paths
+from ..agent.client import ask
+from ..agent.state import write_whole
+from ..errors import Refused, RingfenceError, Unreachable
 from ..policy.plan import Change
+from ..xapi.rollback import LONGEST_S, keep
 from .policy_file import add_file, plan_of, refuse_broken, show_plan
-from .pool import Pool
+from .pool import Pool, here_only
 
 HELP = "make a policy file the pool's policy"
 EVERY_S = 5.0
@@ -17,6 +22,8 @@ EVERY_S = 5.0
 def define(parser: Any) -> None:
     add_file(parser)
     parser.add_argument("--dry-run", action="store_true", help="show before and after, who gains and loses whom, and change nothing")
+    again = "put everything back unless ringfence confirm follows in time, whatever becomes of this command"
+    parser.add_argument("--confirm-within", metavar="120s", type=_seconds, help=again)
 
 
 def run(options: Any) -> int:
@@ -27,8 +34,38 @@ def run(options: Any) -> int:
     if options.dry_run:
         return 1 if plan.broken else 0
     refuse_broken(plan, options.file)
+    if options.confirm_within and plan.changes:
+        here_only(options)
+        _keep(plan.changes, options.confirm_within)
     _write(pool, plan.changes)
+    if options.confirm_within and plan.changes:
+        sys.stderr.write("ringfence: all goes back in {:g} s, unless you run: ringfence confirm\n".format(options.confirm_within))
     return 0
+
+
+def _seconds(text: str) -> float:
+    """``90``, ``90s``, ``5m``, ``1h``; at least 5 seconds, at most a day."""
+    units = {"s": 1, "m": 60, "h": 3600}
+    number, unit = (text[:-1], units[text[-1]]) if text[-1:] in units else (text, 1)
+    if not number.isdigit() or not 5 <= int(number) * unit <= LONGEST_S:
+        raise ArgumentTypeError("{!r} is no time: write 90s, 5m or 1h, from 5 seconds to a day".format(text))
+    return float(int(number) * unit)
+
+
+def _keep(changes: List[Change], seconds: float) -> None:
+    """Before the first line is written: with the agent, what is to go back. Raises Refused, Unreachable."""
+    waits = ask({"op": "rollback"}, 10.0)
+    if waits["waits"]:
+        what = "an earlier apply waits to be confirmed"
+        raise Refused(what, mend="ringfence confirm keeps it; left alone it goes back by itself")
+    try:
+        write_whole(paths.ROLLBACK, keep([(one.kind, one.uuid, one.before, one.after) for one in changes], seconds))
+    except OSError as error:
+        raise Refused(
+            "what is to go back cannot be kept ({})".format(error), mend="nothing was changed: make room, or run it in dom0"
+        ) from None
+    if not ask({"op": "rollback"}, 10.0)["taken"]:
+        raise Unreachable("the agent does not take up what is to go back", paths.ROLLBACK, "see /var/log/ringfence.log")
 
 
 def _write(pool: Pool, changes: List[Change]) -> None:

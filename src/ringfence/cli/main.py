@@ -8,7 +8,23 @@ from typing import List, Optional
 from .. import __version__
 from ..errors import RingfenceError
 
-COMMANDS = ("status", "metrics", "vif", "ip", "group", "network", "export", "diff", "apply", "check", "audit", "adopt", "explain", "host")
+COMMANDS = (
+    "status",
+    "metrics",
+    "vif",
+    "ip",
+    "group",
+    "network",
+    "export",
+    "diff",
+    "apply",
+    "confirm",
+    "check",
+    "audit",
+    "adopt",
+    "explain",
+    "host",
+)
 
 
 def parser() -> argparse.ArgumentParser:

@@ -12,6 +12,7 @@ from .fallback import Fallback
 from .limit import Effort
 from .mirror import Mirror
 from .presence import Presence
+from .rollback import Rollback
 from .rows import Row, Rows, Touched, is_guest
 from .session import Session
 
@@ -31,6 +32,7 @@ class Upkeep(threading.Thread):
         self.mirror = Mirror(session, self.alerts, propose)
         self.fallback = Fallback(session)
         self.presence = Presence(session, host, interval)
+        self.rollback = Rollback()
         self.missing: Dict[str, str] = {}
         """Names of the hosts that show no sign of ringfence, by uuid."""
         self._rows: Optional[Rows] = None
@@ -80,6 +82,7 @@ class Upkeep(threading.Thread):
                 due = [ref for ref, when in self._due.items() if when <= now]
                 for ref in due:
                     del self._due[ref]
+            self.rollback.look(self.session)
             if rows is None:
                 continue
             with self._effort:
