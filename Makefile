@@ -59,6 +59,7 @@ bench: setup
 	@$(RUN) $(PY) bench/hook.py
 	@$(RUN) $(PY) bench/changes.py
 	@$(RUN) $(PY) bench/flood.py
+	@$(PY) bench/cli.py
 
 # Two hours on two cores: LABS walks at a time, each in namespaces of its own.
 soak: setup
