@@ -1,6 +1,7 @@
 """ringfence: the command line's main."""
 
 import argparse
+import gc
 import sys
 from importlib import import_module
 from typing import List, Optional
@@ -44,6 +45,8 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Optional[List[str]] = None) -> int:
     """Exit status: 0 done, 1 negative answer, 2 usage or bad input, 3 unreachable, 4 refused by the pool."""
     options = parser().parse_args(argv)
+    if argv is None:
+        gc.disable()  # this process ends soon: looking through a large pool's rows for garbage takes longer than they are needed
     try:
         return int(import_module("ringfence.cli." + options.command).run(options))
     except RingfenceError as error:
