@@ -236,16 +236,22 @@ def policy(bench: Bench) -> str:
         mode = "mode=locked " if name == "locked" else ""
         for network, device in DEVICES.items():
             end = ENDS[name][network]
-            show = bench.shown if network == "net" else sh_line
-            show(f"ringfence vif set {name}/{device} {mode}ipv4={end['ip4']} ipv6={end['ip6']} {words}")
+            line = f"{mode}ipv4={end['ip4']} ipv6={end['ip6']} {words}"
+            if network == "net":
+                bench.shown(f"ringfence vif set {name}/{device} {line}")
+            else:
+                as_xe(bench, name, device, line)
     bench.settled()
     bench.shown("ringfence vif list")
     bench.shown("ringfence status")
     return "records set by the command line, in force"
 
 
-def sh_line(line: str) -> str:
-    return sh("bash", "-c", line)
+def as_xe(bench: Bench, name: str, device: int, line: str | None) -> None:
+    """A record written, or (None) removed, by plain xe."""
+    vif = bench.guest(name).vifs[device]
+    other = {key: value for key, value in bench.dom0.db.get("VIF", vif.ref)["other_config"].items() if key != "ringfence"}
+    bench.dom0.db.update("VIF", vif.ref, other_config=other if line is None else {**other, "ringfence": line})
 
 
 def isolation(bench: Bench) -> str:
@@ -447,13 +453,13 @@ def uninstall(bench: Bench) -> str:
     apart(bench, "isolated", "stranger")
     for name in (*TEAM, "stranger"):
         bench.shown(f"ringfence vif clear {name}/0")
-        sh_line(f"ringfence vif clear {name}/1")
+        as_xe(bench, name, 1, None)
     for network in DEVICES:
         bench.shown(f"ringfence network clear {network}")
     bench.settled()
-    until(
-        lambda: all("vm-data/ringfence/0" not in row["xenstore_data"] for row in bench.dom0.db.rows["VM"].values()), "the mirrors' end", 60
-    )
+    rows = bench.dom0.db.rows
+    until(lambda: all("vm-data/ringfence/0" not in row["xenstore_data"] for row in rows["VM"].values()), "the mirrors' end", 60)
+    until(lambda: all(row["locking_mode"] != "disabled" for row in rows["VIF"].values()), "XAPI's own locking modes", 60)
     with Pings(bench) as pings:
         bench.shown("rpm --erase ringfence")
     time.sleep(1.0)

@@ -153,8 +153,18 @@ def _live(row: Row, key: str, want: Optional[str]) -> None:
     if row["power_state"] != "Running" or int(row["domid"]) <= 0:
         return
     path = "/local/domain/{}/{}".format(row["domid"], key)
-    words = ["xenstore-rm", path] if want is None else ["xenstore-write", path, want]
+    folder = path.rpartition("/")[0]
     try:
-        subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=5)
+        if want is not None:
+            _xenstore("xenstore-write", path, want)
+            return
+        _xenstore("xenstore-rm", path)
+        listed = _xenstore("xenstore-list", folder)
+        if listed.returncode == 0 and not listed.stdout.strip():
+            _xenstore("xenstore-rm", folder)
     except (OSError, ValueError, subprocess.TimeoutExpired) as error:
         log.warning("vm=%s event=xenstore-failed path=%s reason=%s", row["uuid"], _shown(path), error)
+
+
+def _xenstore(*words: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True, timeout=5)
