@@ -184,7 +184,7 @@ def test_explain_says_why_and_what_would_change_it(pool: Pool, host: Host) -> No
     for name in ("blue1/0", "green1/0"):
         assert ringfence(host, "vif", "set", name, "peers=").returncode == 0
     gateway = json.loads(ringfence(host, "-o", "json", "explain", "green1", "10.0.0.1", "tcp/443").stdout)["rows"]
-    assert [(row["allowed"], row["why"], row["switch"]) for row in gateway] == [(True, "it is external", "delivers tcp/443 from here")]
+    assert [(row["allowed"], row["why"], row["switch"]) for row in gateway] == [(True, "it is external", "h1 delivers tcp/443")]
     assert ringfence(host, "explain", "green1", "outside").returncode == 0
     inside = ringfence(host, "explain", "green1", "10.0.0.250")
     assert inside.returncode == 1
@@ -213,9 +213,9 @@ def test_metrics_count_what_is_dropped(pool: Pool, host: Host) -> None:
 
 def test_explain_asks_the_switch_and_says_where_it_differs(pool: Pool, host: Host) -> None:
     for kind in ("icmp", "arp", "tcp/443", "udp/53"):
-        assert ringfence(host, "explain", "blue1", "blue2", kind).stdout.count(f"switch: delivers {kind} from here") == 2
+        assert ringfence(host, "explain", "blue1", "blue2", kind).stdout.count(f"switch: h1 delivers {kind}") == 2
         strangers = ringfence(host, "explain", "-v", "blue1", "green1", kind).stdout
-        assert strangers.count(f"switch: drops {kind} from here (unreachable-out)") == 2
+        assert strangers.count(f"switch: h1 drops {kind} (unreachable-out)") == 2
         assert "cookie 0x5246" in strangers
     for wrong in ("tcp", "tcp/70000", "sctp/1"):
         done = ringfence(host, "explain", "blue1", "blue2", wrong)
@@ -225,7 +225,7 @@ def test_explain_asks_the_switch_and_says_where_it_differs(pool: Pool, host: Hos
     host.switch.run("ovs-ofctl", "-O", "OpenFlow14", "add-flow", "xenbr0", block)
     try:
         done = ringfence(host, "explain", "blue1", "blue2")
-        assert "drops icmp from here (nothing of ours: the switch itself), which differs from the policy" in done.stdout
+        assert "h1 drops icmp (nothing of ours: the switch itself), which differs from the policy" in done.stdout
         assert done.returncode == 1
     finally:
         host.switch.run("ovs-ofctl", "-O", "OpenFlow14", "del-flows", "xenbr0", "cookie=0x77/-1")
