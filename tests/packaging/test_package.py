@@ -123,9 +123,10 @@ def test_the_programs_start_from_where_they_lie(tree: Path, tmp_path: Path) -> N
 
 
 def test_the_tarball_installs_and_leaves_nothing(tree: Path, tmp_path: Path) -> None:
-    with tarfile.open(build("tarball", tmp_path)) as packed:
+    package = build("tarball", tmp_path)
+    with tarfile.open(package) as packed:
         assert {(entry.uid, entry.gid) for entry in packed} == {(0, 0)}
-        packed.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "-xzf", str(package), "-C", str(tmp_path)], check=True)
     script = str(tmp_path / f"ringfence-{__version__}" / "install.sh")
     root = tmp_path / "root"
     (root / "etc/logrotate.d").mkdir(parents=True)
