@@ -91,7 +91,8 @@ def _furnish(root: Path) -> None:
     (root / "etc/hostname").write_text("dom0\n")
     (root / "etc/hosts").write_text("127.0.0.1 localhost dom0\n")
     (root / "etc/xen/xl.conf").write_text("run_hotplug_scripts=0\nautoballoon=0\n")
-    (root / "etc/default/xen").open("a").write("\nXENCONSOLED_TRACE=guest\n")
+    settings = root / "etc/default/xen"
+    settings.write_text(settings.read_text() + "\nXENCONSOLED_TRACE=guest\n")
     (root / "etc/systemd/system/tried.service").write_text(UNIT)
     wants = root / "etc/systemd/system/default.target.wants"
     wants.mkdir(exist_ok=True)
