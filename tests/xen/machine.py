@@ -21,7 +21,8 @@ PACKAGES = (
     *("python3", "rpm", "logrotate", "iproute2", "iputils-ping", "ethtool", "tcpdump", "openssl"),
     *("systemd-sysv", "udev", "kmod", "busybox-static"),
 )
-MIRROR = os.environ.get("RINGFENCE_XEN_MIRROR", "http://deb.debian.org/debian")
+MIRRORS = os.environ.get("RINGFENCE_XEN_MIRROR", "").split()
+"""Where Debian's packages come from; without one, where mmdebstrap takes them by itself."""
 RELEASE = "bookworm"
 UNIT = """\
 [Unit]
@@ -69,7 +70,7 @@ def base() -> Path:
     found.mkdir(parents=True)
     print(f"making the Xen host's disk in {found} (three minutes)", flush=True)
     root, tar = found / "root", found / "root.tar"
-    run("mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, str(tar), MIRROR)
+    run("mmdebstrap", "--variant=minbase", f"--include={','.join(PACKAGES)}", RELEASE, str(tar), *MIRRORS)
     root.mkdir()
     run("tar", "-xf", str(tar), "-C", str(root), "--exclude=./dev/*")
     tar.unlink()

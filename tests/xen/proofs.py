@@ -20,7 +20,14 @@ from xcp import HERE, Dom0, Failed, Guest, Store, sh, until
 
 TEAM = ("isolated", "locked", "near")
 NOT_OURS = (
-    *("/etc/openvswitch/", "/var/lib/openvswitch/", "/root/.rpmdb", "/var/lib/rpm", "/var/lib/systemd/", "/var/lib/xenstored/"),
+    *(
+        "/etc/openvswitch/",
+        "/var/lib/openvswitch/",
+        os.path.expanduser("~/.rpmdb"),
+        "/var/lib/rpm",
+        "/var/lib/systemd/",
+        "/var/lib/xenstored/",
+    ),
     *("/var/lib/xen/", "/var/lib/libuuid"),
 )
 """Where others write while we are installed: the switch's database, rpm's, systemd's, xenstore's."""
@@ -40,7 +47,7 @@ class Bench:
 
     def shown(self, line: str, good: tuple[int, ...] = (0,)) -> str:
         """Type a command as an operator does; it goes into the transcript with what it printed."""
-        done = subprocess.run(["/bin/bash", "-c", line], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        done = subprocess.run(["/bin/bash", "-c", line], cwd=Path.home(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
         print(f"   # {line}\n" + "".join(f"   {text}\n" for text in done.stdout.splitlines()), end="", flush=True)
         self.transcript += [f"# {line}", *done.stdout.splitlines(), ""]
         if done.returncode not in good:
@@ -119,7 +126,7 @@ def snapshot(bench: Bench) -> dict[str, str]:
         found[f"ovsdb {table}"] = "\n".join(sorted(sh("ovs-vsctl", f"--columns={columns}", "-f", "csv", "list", table).splitlines()))
     flags = re.findall(r"^ [^ (]+\(([^)]+)\):[^\n]*\n +config: +([^\n]*)", sh("ovs-ofctl", "-O", "OpenFlow10", "show", "xenbr0"), re.M)
     found["port settings"] = str(sorted(flags))
-    for top in ("/etc", "/opt", "/usr", "/var/lib", "/var/log", "/run/ringfence", "/root", "/srv"):
+    for top in ("/etc", "/opt", "/usr", "/var/lib", "/var/log", "/run/ringfence", os.path.expanduser("~"), "/srv"):
         for where, folders, names in os.walk(top):
             for name in folders + names:
                 path = os.path.join(where, name)
@@ -473,11 +480,15 @@ def uninstall(bench: Bench) -> str:
 
 def tarball(bench: Bench) -> str:
     """The same by the tarball, for hosts that take no RPM; and uninstalled while a VIF is isolated."""
-    sh("tar", "-xzf", next(str(p) for p in (HERE / "first").glob("*.tar.gz")), "-C", "/root")
-    folder = next(str(p) for p in Path("/root").glob("ringfence-*"))
-    bench.shown(f"{folder}/install.sh")
+    sh("tar", "-xzf", next(str(p) for p in (HERE / "first").glob("*.tar.gz")), "-C", str(Path.home()))
+    bench.shown(f"{unpacked().name}/install.sh")
     policy_quietly(bench)
     return "installed and in force"
+
+
+def unpacked() -> Path:
+    """Where the tarball was unpacked: the folder in which commands are typed."""
+    return next(Path.home().glob("ringfence-*"))
 
 
 def policy_quietly(bench: Bench) -> None:
@@ -489,12 +500,12 @@ def policy_quietly(bench: Bench) -> None:
 
 
 def removed(bench: Bench) -> str:
-    folder = next(str(p) for p in Path("/root").glob("ringfence-*"))
+    folder = unpacked()
     refused = subprocess.run([f"{folder}/install.sh", "--remove"], capture_output=True, text=True)
     if refused.returncode == 0 or "--open-isolated" not in refused.stderr:
         raise Failed(f"isolated VIFs were opened without a word: {refused.stdout}{refused.stderr}")
-    bench.shown(f"{folder}/install.sh --remove --open-isolated")
-    sh("rm", "-rf", folder)
+    bench.shown(f"{folder.name}/install.sh --remove --open-isolated")
+    sh("rm", "-rf", str(folder))
     ours = [line for line in flow_lines("xenbr0") if "cookie=0x5246" in line]
     if ours:
         raise Failed(f"{len(ours)} flows of ours are left: {ours[:2]}")

@@ -1,13 +1,12 @@
 """The attack table sent by a guest: where its frames come, where their honest twins come, and what the switch counts."""
 
 import json
-import re
 import time
 from collections import Counter
 from typing import Any
 
-from ringfence.flows.pipeline import read_cookie
-from xcp import HERE, Dom0, Failed, sh, until
+from ringfence.agent.metrics import dropped
+from xcp import HERE, Dom0, Failed, until
 
 ENDS: dict[str, dict[str, dict[str, str]]] = json.loads((HERE / "ends.json").read_text())
 SETS: dict[str, dict[str, dict[str, str]]] = json.loads((HERE / "sets.json").read_text())
@@ -18,14 +17,8 @@ TURNS = 3
 
 
 def counted() -> Counter:
-    """Packets that the switch dropped, by the reason in the cookie."""
-    found: Counter = Counter()
-    for line in sh("ovs-ofctl", "-O", "OpenFlow14", "dump-flows", "xenbr0").splitlines():
-        cookie, packets = re.search(r"cookie=0x([0-9a-f]+)", line), re.search(r"n_packets=(\d+)", line)
-        known = read_cookie(int(cookie.group(1), 16)) if cookie else None
-        if known is not None and known.reason and packets:
-            found[known.reason] += int(packets.group(1))
-    return found
+    """Packets that the switch dropped, by reason."""
+    return Counter({labels["reason"]: count for labels, count in dropped(("xenbr0",))})
 
 
 class Volley:
