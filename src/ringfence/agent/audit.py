@@ -22,20 +22,25 @@ class Finding(NamedTuple):
     what: str
 
 
+def stock_flows(bridge: str) -> Dict[int, List[str]]:
+    """The flows of the stock script (cookie 1), by the port that they are about."""
+    by_port: Dict[int, List[str]] = {}
+    for line in ofctl.dump(bridge, STOCK_COOKIE):
+        found = _IN_PORT.search(line)
+        if found:
+            by_port.setdefault(int(found.group(1)), []).append(line)
+    return by_port
+
+
 def stock_orphans(bridge: BridgeState) -> List[str]:
     """Keys of the flows of the stock script (cookie 1) whose port is gone, or is another VIF's by now.
 
     Whose they were shows in the MACs that the flows of one port name. Flows of that cookie on a live port that name no
     foreign VIF are somebody's, and stay.
     """
-    by_port: Dict[int, List[str]] = {}
-    for line in ofctl.dump(bridge.name, STOCK_COOKIE):
-        found = _IN_PORT.search(line)
-        if found:
-            by_port.setdefault(int(found.group(1)), []).append(line)
     live = {port.ofport: port for port in bridge.ports if port.ofport > 0}
     orphans: List[str] = []
-    for number, lines in sorted(by_port.items()):
+    for number, lines in sorted(stock_flows(bridge.name).items()):
         port = live.get(number)
         named: Set[str] = {mac for line in lines for mac in _MAC.findall(line)}
         attached = "" if port is None else port.external_ids.get("attached-mac", "").lower()

@@ -5,6 +5,7 @@ import os
 from typing import Any, Dict, Optional
 
 from .. import paths
+from ..files import replacing
 from ..picture import Facts
 from ..picture.facts import facts_from_json
 from ..shape import NONE, Keys, check
@@ -62,14 +63,5 @@ class State:
 
 def write_whole(path: str, data: Any) -> None:
     """JSON to a file, mode 0600: all of it or what was there before. Raises OSError."""
-    name = "{}.{}".format(path, os.getpid())
-    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as kept:
-            json.dump(data, kept)
-            kept.flush()
-            os.fsync(kept.fileno())
-        os.rename(name, path)
-    except OSError:
-        os.unlink(name)
-        raise
+    with replacing(path, 0o600) as kept:
+        json.dump(data, kept)

@@ -105,8 +105,7 @@ def _put_in_force(version: str, undo: Undo, say: Callable[[str], None]) -> None:
 
 def _compile() -> None:
     """Every start would compile anew where nobody may write."""
-    folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    compileall.compile_dir(os.path.join(folder, "ringfence"), quiet=2)
+    compileall.compile_dir(place.CODE, quiet=2)
 
 
 def _restart_units() -> None:

@@ -17,10 +17,13 @@ WAS = STATE + "/before.json"
 LOG = paths.under_root("/var/log/ringfence.log")
 
 
+CODE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+"""The package ringfence that runs; installed, it is HOME/VERSION/lib/ringfence."""
+
+
 def here() -> str:
     """Name of the folder of this version below HOME: that of the code that runs, where it lies there."""
-    folder = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    folder = os.path.dirname(folder)
+    folder = os.path.dirname(os.path.dirname(CODE))
     return os.path.basename(folder) if os.path.dirname(folder) == os.path.realpath(HOME) else __version__
 
 

@@ -6,6 +6,7 @@ import subprocess
 from typing import List, Optional
 
 from ..errors import Refused
+from ..files import replacing
 
 UNITS = ("ringfenced.service", "ringfence-watchdog.service")
 XENOPSD = ("xenopsd-xc.service", "xenopsd.service", "xenopsd-xenlight.service")
@@ -38,13 +39,8 @@ def restart_xenopsd() -> bool:
 def write_file(path: str, text: str, mode: int = 0o644) -> None:
     """All of it or what was there before. Raises OSError."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
-    name = "{}.{}".format(path, os.getpid())
-    handle = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-    with os.fdopen(handle, "w", encoding="utf-8") as kept:
+    with replacing(path, mode) as kept:
         kept.write(text)
-        kept.flush()
-        os.fsync(kept.fileno())
-    os.rename(name, path)
 
 
 def read_file(path: str) -> Optional[str]:

@@ -2,11 +2,11 @@
 
 import re
 import subprocess
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Set
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
 from .. import paths
 from ..agent import restart
-from ..agent.audit import STOCK_COOKIE
+from ..agent.audit import stock_flows
 from ..errors import Refused, RingfenceError
 from ..flows.pipeline import TABLES
 from ..hook import xenstore
@@ -21,8 +21,6 @@ from ..xapi.session import Session
 from ..xapi.store import write_key
 from . import place, system, xenopsd
 
-_IN_PORT = re.compile(r"\bin_port=(\d+)")
-
 
 class Held(NamedTuple):
     """A VIF that runs here, on a port of this host."""
@@ -33,13 +31,10 @@ class Held(NamedTuple):
     row: Dict[str, Any]
     name: str
     """VM/DEVICE."""
+    stock_mode: str
+    """What it is under the stock hook, once a mode that was put aside is back."""
     needs_us: bool
     """Whether its policy is more than stock VIF locking can hold."""
-
-    @property
-    def stock_mode(self) -> str:
-        """What it is under the stock hook, once a mode that was put aside is back."""
-        return own_mode(self.row["locking_mode"], self.row["other_config"])
 
 
 def uninstall(say: Callable[[str], None], open_isolated: bool) -> bool:
@@ -86,7 +81,7 @@ def _held(session: Session) -> List[Held]:
             if port.kind == "vif" and uuid in picture.facts.vifs:
                 ref, row = rows[uuid]
                 stock = own_mode(row["locking_mode"], row["other_config"])
-                found.append(Held(port, bridge.name, ref, row, picture.facts.vifs[uuid].name, _needs_us(picture, uuid, stock)))
+                found.append(Held(port, bridge.name, ref, row, picture.facts.vifs[uuid].name, stock, _needs_us(picture, uuid, stock)))
     return found
 
 
@@ -135,19 +130,13 @@ def _stock_again(held: List[Held], hook: str) -> Iterator[str]:
     for one in held:
         if one.stock_mode not in ("locked", "disabled") or not hook or one.port.ofport <= 0:
             continue
-        if one.stock_mode == "locked" and one.port.ofport in _stock_ports(one.bridge):
+        if one.stock_mode == "locked" and one.port.ofport in stock_flows(one.bridge):
             continue
         vm = one.port.external_ids.get("xs-vm-uuid", "")
         words = [paths.under_root(hook), "classic", one.port.name, vm, one.row["device"], "filter"]
         done = subprocess.run(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, universal_newlines=True)
         result = "held by stock VIF locking" if done.returncode == 0 else "the stock hook failed: {}".format(" ".join(done.stderr.split()))
         yield "{}: {}".format(one.name, result)
-
-
-def _stock_ports(bridge: str) -> Set[int]:
-    """Ports that have flows of the stock script."""
-    found = (_IN_PORT.search(line) for line in ofctl.dump(bridge, STOCK_COOKIE))
-    return {int(port.group(1)) for port in found if port}
 
 
 def _clean(bridge: BridgeState) -> None:
