@@ -13,6 +13,7 @@ RUN = under_root("/run/ringfence")
 AGENT_SOCKET = RUN + "/agent.sock"
 STATE = under_root("/var/lib/ringfence/state.json")
 ROLLBACK = under_root("/var/lib/ringfence/rollback.json")
+DROPS = under_root("/var/lib/ringfence/drops.json")
 PROPOSALS = under_root("/var/lib/ringfence/proposals.json")
 XAPI_SOCKET = under_root("/var/lib/xcp/xapi")
 VIF_HOTPLUG = under_root("/etc/xapi.d/vif-hotplug")

@@ -50,6 +50,9 @@ class Host:
         netns.add(self.name)
         self.root.mkdir()
         self.xenstore = Xenstore(self.root)
+        xe = self.root / "bin" / "xe"
+        xe.write_text(f'#!/bin/sh\nexec {sys.executable} -m ringfence_lab.xe "$@"\n')
+        xe.chmod(0o755)
         inventory = self.root / "etc" / "xensource-inventory"
         inventory.parent.mkdir()
         inventory.write_text(f"INSTALLATION_UUID='{self.uuid}'\n")

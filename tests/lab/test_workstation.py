@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -106,3 +107,31 @@ def test_another_servers_certificate_is_refused(run: Run) -> None:
     done = run("vif", "list", fingerprint="00" * 32)
     assert (done.returncode, done.stdout) == (3, "")
     assert "check it, then pass --fingerprint" in done.stderr
+
+
+def test_the_password_comes_from_a_file_that_others_cannot_read(pool: Pool, identity: tuple[ssl.SSLContext, str], tmp_path: Path) -> None:
+    context, known = identity
+    server = serve(pool.xapi, tls=context)
+    where = f"127.0.0.1:{server.server_address[1]}"
+    kept = tmp_path / "netrc"
+    kept.write_text(f"machine {where} login root password secret\n")
+    kept.chmod(0o644)
+
+    def typed() -> subprocess.CompletedProcess:
+        line = [sys.executable, "-m", "ringfence.cli.main", "vif", "list", "--pool", where, "--fingerprint", known]
+        env = {name: value for name, value in os.environ.items() if not name.startswith("RINGFENCE_")}
+        return subprocess.run(line, env={**env, "NETRC": str(kept)}, capture_output=True, text=True)
+
+    try:
+        refused = typed()
+        assert (refused.returncode, refused.stderr) == (2, f"ringfence: {kept}: others may read it: chmod 600 {kept}\n")
+        kept.chmod(0o600)
+        done = typed()
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "blue1/0" in done.stdout
+        kept.write_text("machine elsewhere login root password secret\n")
+        refused = typed()
+        assert refused.returncode == 2
+        assert f"ringfence: no password for {where}: set RINGFENCE_PASSWORD, or write" in refused.stderr
+    finally:
+        server.stop()

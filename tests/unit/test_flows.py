@@ -28,6 +28,11 @@ POOLS = {
         [vif("locked", 1, "mode=locked ipv6=fd00::11"), vif("plain", 2, "mode=unlocked")],
         {},
     ),
+    "watched": (
+        BACKEND + " enforce=watch",
+        [vif("blue1", 1, "ipv4=10.0.0.11 groups=blue"), vif("plain", 2, "mode=unlocked"), vif("bad", 3, "ipv4=10.0.0.5/24")],
+        {},
+    ),
     "closed-by-its-record": (BACKEND, [vif("bad", 1, "ipv4=10.0.0.5/24")], {}),
 }
 
@@ -43,7 +48,7 @@ def show(flows: FlowSet) -> str:
             actions = re.sub(r"resubmit\(,(\d+)\)", lambda m: "-> " + NAMES[int(m[1])], actions)
             mark = read_cookie(flow.cookie)
             assert mark is not None
-            why = f"drop:{mark.reason}" if mark.reason else {1: "shared", 2: "network", 3: "vif", 4: "party"}[mark.kind]
+            why = f"drop:{mark.reason}" if flow.drops else {1: "shared", 2: "network", 3: "vif", 4: "party"}[mark.kind]
             out.append(f"  {flow.priority:5} {match}\n        {actions}    # {why}{' ' + str(mark.number) if mark.number else ''}")
     return "\n".join(out) + "\n"
 
@@ -85,7 +90,7 @@ def test_a_wide_own_prefix_makes_no_stranger_a_member() -> None:
     """0.0.0.0/0 in one member's record: no flow takes an address of another VIF for its own."""
     flows, ports = compiled(picture(BACKEND, vif("wide", 1, "ipv4=0.0.0.0/0 groups=blue"), vif("green", 2, "ipv4=10.0.0.21 groups=green")))
     assert ports.keys() == {"wide", "green"}
-    kept = [f for f in flows if f.table == TABLES["ipv4-source"] and "nw_src=10.0.0.21" in f.show_key() and not f.actions]
+    kept = [f for f in flows if f.table == TABLES["ipv4-source"] and "nw_src=10.0.0.21" in f.show_key() and f.drops]
     assert kept, "no drop for a frame of the wide VIF that bears the address of green"
 
 

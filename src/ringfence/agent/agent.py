@@ -4,9 +4,10 @@ import copy
 import logging
 import threading
 import time
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Tuple
 
 from ..errors import RingfenceError, SwitchRefused, Unreachable
+from ..picture import Picture
 from ..switch import ofctl, port
 from ..switch.ovsdb import OvsdbView, OvsdbWatcher, read_once
 from ..wake import Wake
@@ -16,6 +17,7 @@ from ..xapi.upkeep import Upkeep
 from ..xapi.watch import XapiWatcher
 from . import audit, restart
 from .compose import Settling, compose
+from .drops import Drops
 from .proposals import Proposals
 from .reconcile import Outcome, Reconciler
 from .state import State
@@ -55,6 +57,7 @@ class Agent:
         self._looked = 0.0
         self._swept = 0.0
         self.proposals = Proposals()
+        self.drops = Drops(self._numbered_vifs)
         self.ovsdb = OvsdbWatcher(self.dirty.set)
         self.xapi = XapiWatcher(Session(), self._changed)
         self.upkeep = Upkeep(Session(), self.state.host, presence_s, self.proposals.put)
@@ -69,6 +72,7 @@ class Agent:
         self.ovsdb.start()
         self.xapi.start()
         self.upkeep.start()
+        self.drops.start()
         while not self._stopping.is_set():
             self.dirty.wait(TICK_S)
             if self._stopping.is_set():
@@ -89,7 +93,8 @@ class Agent:
         self.xapi.stop()
         self.ovsdb.stop()
         self.upkeep.stop()
-        for thread in (self.xapi, self.ovsdb, self.upkeep):
+        self.drops.stop()
+        for thread in (self.xapi, self.ovsdb, self.upkeep, self.drops):
             thread.join(3)
 
     def stop(self) -> None:
@@ -134,6 +139,12 @@ class Agent:
             self._token, self._covered = token, live
             return outcome
 
+    def _numbered_vifs(self) -> Tuple[Optional[Picture], Dict[str, Dict[int, str]]]:
+        """What is enforced, and by bridge the VIFs (uuid) that the numbers in its flows mean."""
+        with self.lock:
+            tables = {name: self.state.numbers.get(name, {}).get("vif", {}) for name in self.reconciler.writers}
+            return self.reconciler.picture, {name: {number: uuid for uuid, number in table.items()} for name, table in tables.items()}
+
     def save(self) -> None:
         try:
             self.state.save()
@@ -161,7 +172,7 @@ class Agent:
         for name, plug in sorted(self.state.plugs.items()):
             if not port.exists(name) or plug["vif"] not in picture.facts.vifs:
                 continue
-            reason = picture.why_closed(plug["vif"])
+            reason = picture.why_cut(plug["vif"])
             found = view.find(name)
             if reason == "" and found:
                 log.info("port=%s event=disabled", name)

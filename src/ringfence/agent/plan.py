@@ -58,11 +58,12 @@ def _bridge(picture: Picture, bridge: BridgeState, view: OvsdbView) -> Layout:
         ports = {uuid: tuple(p.ofport for p in held) for uuid, held in vifs.items()}
         segments.append(Segment(segment_view, tag, ports, _internal(bridge, tag)))
         for uuid, held in vifs.items():
-            fenced.update(p.name for p in held)
-            reason = picture.why_closed(uuid)
+            if segment_view.held:
+                fenced.update(p.name for p in held)
+            reason = picture.why_cut(uuid)
             if reason is not None:
                 closed.update((p.name, reason or "disabled") for p in held)
-    fenced_tags = {segment.tag for segment in segments}
+    fenced_tags = {segment.tag for segment in segments if segment.view.held}
     strangers = [port for port in unknown if port.tag in fenced_tags or _is_fenced(picture, port)]
     fenced.update(port.name for port in strangers)
     closed.update((port.name, "no VIF of the pool is known for this port, or it is on the bridge of another network") for port in strangers)
@@ -82,7 +83,7 @@ def _in_place(picture: Picture, uuid: str, bridge: BridgeState, port: PortState,
 
 def _is_fenced(picture: Picture, port: PortState) -> bool:
     uuid = port.external_ids.get("xs-vif-uuid", "")
-    return uuid in picture.facts.vifs and picture.view_of(uuid).fenced
+    return uuid in picture.facts.vifs and picture.view_of(uuid).held
 
 
 def _internal(bridge: BridgeState, tag: int) -> Tuple[Tuple[int, str], ...]:

@@ -13,7 +13,7 @@ from ..errors import RingfenceError
 from .client import ask
 from .socket import LIMIT
 
-READING = ("status", "metrics", "wait", "trace", "audit", "proposal")
+READING = ("status", "metrics", "wait", "trace", "audit", "proposal", "drops")
 """What may be asked from outside the host."""
 PATIENCE_S = 40.0
 

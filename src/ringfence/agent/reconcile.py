@@ -7,6 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 from ..errors import RingfenceError, SwitchRefused
 from ..flows import Numbers, close_ports, compile_bridge
 from ..picture import Facts, Picture
+from ..switch import ofctl
 from ..switch.bridge import BridgeWriter
 from ..switch.datapath import revalidate
 from ..switch.ovsdb import BridgeState, OvsdbView
@@ -77,7 +78,7 @@ class Reconciler:
     def describe(self, facts: Facts, vif: str) -> Dict[str, Any]:
         """Before a plug: whether the VIF is disabled, and whether its network is fenced (with it on it)."""
         picture = Picture(facts, self.picture)
-        return {"disabled": picture.why_closed(vif) == "", "held": picture.view_of(vif).fenced}
+        return {"disabled": picture.why_cut(vif) == "", "held": picture.view_of(vif).held}
 
     def _bridge(self, name: str, layout: Layout, view: OvsdbView, sweep: bool, running: Set[str]) -> int:
         """Ports are held before their flows change, but for those that run free: what they may go on doing is not cut."""
@@ -109,7 +110,9 @@ class Reconciler:
         numbers = Numbers(self.state.numbers.get(writer.name, {}))
         flows = compile_bridge(_without(layout, bad).plan, numbers)
         changes = writer.apply(flows, keep=not sweep)
-        self.state.numbers[writer.name] = numbers.kept()
+        before, kept = self.state.numbers.get(writer.name, {}), numbers.kept()
+        self.state.numbers[writer.name] = kept
+        ofctl.forget_counters(writer.name, sorted(set(before.get("vif", {}).values()) - set(kept["vif"].values())))
         return changes
 
     def _try_each(self, writer: BridgeWriter, layout: Layout, suspects: List[str], sweep: bool) -> int:

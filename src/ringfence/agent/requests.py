@@ -42,6 +42,7 @@ class Requests:
             "proposal": self._proposal,
             "trace": self._trace,
             "metrics": self._metrics,
+            "drops": self._drops,
             "rollback": self._rollback,
         }
 
@@ -147,6 +148,7 @@ class Requests:
                 "failed": agent.outcome.failed,
                 "problems": [] if picture is None else picture.problems,
                 "tampered": dict(agent.upkeep.mirror.tampered),
+                "watched": [] if picture is None else sorted(view.facts.name for view in picture.networks.values() if view.watched),
                 "hosts_without_agent": sorted(agent.upkeep.missing.values()),
             }
 
@@ -154,6 +156,18 @@ class Requests:
         """The switch is asked without the lock: counting holds up nobody."""
         status = self._status({})
         return {"text": metrics.render(status, metrics.dropped(sorted(status["flows"])))}
+
+    def _drops(self, _request: Dict[str, Any]) -> Dict[str, Any]:
+        """As with metrics."""
+        self.agent.drops.look()
+        told = self.agent.drops.told()
+        with self.agent.lock:
+            picture = self.agent.reconciler.picture
+            known = {} if picture is None else picture.facts.vifs
+        for row in told["rows"]:
+            for side in ("sender", "receiver"):
+                row[side + "_name"] = known[row[side]].name if row[side] in known else row[side]
+        return told
 
     def _flows(self, request: Dict[str, Any]) -> Dict[str, Any]:
         """Flows that are there because a VIF is plugged here, and flows that nothing accounts for."""

@@ -50,9 +50,9 @@ def run(options: Any) -> int:
     for (one, other), talk in zip(pairs, talks):
         passes = all(answer["allowed"] for answer in talk)
         for answer, (sender, receiver) in zip(talk, [pair for pair in ((one, other), (other, one)) if pair[0].vif]):
-            differs = _ask_switch(pool, answer, sender, receiver, options.kind, passes) or differs
+            differs = _ask_switch(pool, answer, sender, receiver, options.kind, passes or answer["watched"]) or differs
     if options.output != "table":
-        show.rows(options.output, ["from", "to", "network", "allowed", "why", "as", "record", "change", "switch"], answers)
+        show.rows(options.output, ["from", "to", "network", "allowed", "why", "as", "record", "change", "watched", "switch"], answers)
         return 0 if good and not differs else 1
     for answer in answers:
         word = "may talk to" if answer["allowed"] else "may not talk to"
@@ -61,6 +61,8 @@ def run(options: Any) -> int:
             print("  as:     {}; what it sends from any other address is dropped".format(answer["as"]))
         print("  record: {}".format(answer["record"]))
         print("  change: {}".format(answer["change"]))
+        if answer["watched"]:
+            print("  watch:  nothing is enforced on this network yet: it passes, and what may not is counted (ringfence drops)")
         if answer["switch"]:
             print("  switch: {}".format(answer["switch"]))
         for flow in answer["flows"] if options.verbose else ():
@@ -133,6 +135,7 @@ def _direction(pool: Pool, one: Side, other: Side) -> Optional[Dict[str, Any]]:
         "as": _uses(pool, one.vif),
         "record": show_line(facts.line),
         "change": _change(pool, one.vif, other, reach),
+        "watched": pool.picture.view_of(one.vif).watched,
     }
 
 

@@ -46,8 +46,12 @@ def run(options: Any) -> int:
             sys.stderr.write("ringfence: no VIF is in group {}: see ringfence group list\n".format(group))
         return 0 if members else 1
     found = [pool.vif(name) for name in options.vifs]
-    records = [pool.record(one) for one in found]
-    for one, record in zip(found, records):
+    records = []
+    for one in found:
+        record = pool.record(one)
         groups_after = record.groups | {group} if options.action == "add" else record.groups - {group}
-        pool.change_vif(one, record._replace(groups=groups_after))
+        records.append(record._replace(groups=groups_after))
+        pool.line(one, records[-1])  # all are looked at before any is written
+    for one, record in zip(found, records):
+        pool.change_vif(one, record)
     return 0

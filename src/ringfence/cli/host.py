@@ -1,6 +1,5 @@
 """ringfence host: put ringfence in force on this host, exchange its version, take it away, and see what is wrong."""
 
-import json
 from typing import Any
 
 from . import show
@@ -40,8 +39,8 @@ def _doctor(form: str) -> int:
     from ..host.checks import FAILED, OK, Check, after, before
 
     found = before() + after()
-    if form == "json":
-        print(json.dumps({"version": show.VERSION, "checks": [dict(one._asdict()) for one in found]}, indent=2))
+    if form in show.WHOLE:
+        show.whole(form, {"checks": [dict(one._asdict()) for one in found]})
     elif form == "csv":
         show.rows(form, list(Check._fields), [dict(one._asdict()) for one in found])
     else:

@@ -12,6 +12,7 @@ from ..xapi.rows import Tables, read_tables, rows_of
 from ..xapi.session import Session
 from ..xapi.store import KEY, write_line
 from .agents import Agents
+from .credentials import credentials
 
 IN_FORCE_S = 10.0
 
@@ -33,7 +34,7 @@ class Pool:
         self.session = Session(host, getattr(options, "fingerprint", None) or "")
         self.local = not host
         if host:
-            self.session.login(os.environ.get("RINGFENCE_USER", "root"), os.environ.get("RINGFENCE_PASSWORD", ""))
+            self.session.login(*credentials(host))
         self.tables: Tables = read_tables(self.session)
         self.agents = Agents(self.session, self.tables["host"], self.local)
         self.facts: Facts = rows_of(self.tables).facts
@@ -97,11 +98,21 @@ class Pool:
 
     def change_vif(self, found: Found, record: Optional[Record]) -> bool:
         """Write a record (bound to the VIF's MAC) or, with None, remove it; True where something changed."""
-        line = None
-        if record is not None:
-            line = str(record._replace(mac=found.facts.mac))
-            parse_record(line)
+        line = None if record is None else self.line(found, record)
+        before = found.row["other_config"].get(KEY)
+        if record is not None and before is not None and _says(before) == record._replace(mac=None):
+            line = before  # that it would be bound to the MAC is no change that anybody asked for
         return self._change("VIF", found.ref, found.facts.uuid, found.facts.name, found.row["other_config"].get(KEY), line)
+
+    @staticmethod
+    def line(found: Found, record: Record) -> str:
+        """A record as it is written, bound to the VIF's MAC. Raises BadRecord, named."""
+        line = str(record._replace(mac=found.facts.mac))
+        try:
+            parse_record(line)
+        except BadRecord as error:
+            raise error.at(found.facts.name) from None
+        return line
 
     def change_network(self, ref: str, row: Dict[str, Any], line: Optional[str]) -> bool:
         return self._change("network", ref, row["uuid"], "network {}".format(row["name_label"]), row["other_config"].get(KEY), line)
@@ -157,6 +168,15 @@ def here_only(options: Any) -> None:
     """Raises BadInput for a command that is about one host where it is not run there."""
     if remote(options):
         raise BadInput("ringfence {} is about one host".format(options.command), mend="run it in dom0 of that host, without --pool")
+
+
+def _says(line: str) -> Optional[Record]:
+    """A record that is bound to no MAC; None for any other."""
+    try:
+        record = parse_record(line)
+    except BadRecord:
+        return None
+    return record if record.mac is None else None
 
 
 def show_line(line: Optional[str]) -> str:

@@ -1,6 +1,5 @@
 """ringfence status: what the agent of this host enforces, and what is wrong; with --pool, the agents of all hosts."""
 
-import json
 from typing import Any, Dict
 
 from ..agent.client import ask
@@ -21,17 +20,17 @@ def run(options: Any) -> int:
     """0 where all is as it should be, 1 where something is closed, failed, out of touch or not to be asked."""
     if not remote(options) and not options.all:
         status = ask({"op": "status"}, 5.0)
-        if options.output == "json":
-            print(json.dumps(dict(status, version=show.VERSION), indent=2, sort_keys=True))
+        if options.output in show.WHOLE:
+            show.whole(options.output, status)
         else:
             _show(status)
         return 0 if _good(status) else 1
     pool = Pool(options)
     answers = pool.agents.ask_all(pool.agents.names, {"op": "status"}, 10.0)
     by_name: Dict[str, Answer] = {pool.agents.names[host]: answer for host, answer in answers.items()}
-    if options.output == "json":
+    if options.output in show.WHOLE:
         hosts = {name: {"error": str(answer)} if isinstance(answer, RingfenceError) else answer for name, answer in by_name.items()}
-        print(json.dumps({"version": show.VERSION, "hosts": hosts}, indent=2, sort_keys=True))
+        show.whole(options.output, {"hosts": hosts})
     else:
         for name, answer in sorted(by_name.items()):
             print("host:      {}".format(name))
@@ -52,6 +51,8 @@ def _show(status: Dict[str, Any]) -> None:
     print("plugged:   {} VIFs".format(status["plugged"]))
     for name, count in sorted(status["flows"].items()):
         print("bridge:    {} {} flows".format(name, count))
+    for name in status.get("watched", ()):  # an agent of an older version says nothing of it
+        print("WATCHED:   network {}: nothing is enforced there, see ringfence suggest {}".format(name, name))
     for name, reason in sorted(status["closed"].items()):
         print("closed:    {}: {}".format(name, reason))
     for name, reason in sorted(status["failed"].items()):

@@ -76,16 +76,19 @@ def _show(options: Any, pool: Pool, found: Found) -> None:
     network = pool.facts.networks[found.facts.network]
     reason = pool.picture.why_closed(found.facts.uuid)
     data = dict(_row(pool, found.facts.uuid), record=line, network_line=network.line, mac=found.facts.mac)
-    if options.output == "json":
-        show.rows("json", [], [data])
+    if options.output in show.WHOLE:
+        show.rows(options.output, [], [data])
         return
+    network_view = pool.picture.view_of(found.facts.uuid)
     print("{}  {}  on {}  MAC {}".format(found.facts.name, found.facts.uuid, network.name, found.facts.mac))
     print("  record:    {}".format(show_line(line)))
     print("  network:   {}".format(network.line or "(no line)"))
+    if network_view.watched:
+        print("  watched:   nothing is enforced on its network; with enforce=on this would be:")
     if reason is not None:
         print("  enforced:  {}".format("closed: {}".format(reason) if reason else "disabled"))
         return
-    policy = pool.picture.view_of(found.facts.uuid).members[found.facts.uuid].policy
+    policy = network_view.members[found.facts.uuid].policy
     print("  enforced:  {}".format(data["mode"]))
     print("  addresses: {}".format(" ".join(show_all(policy.own)) or "none"))
     print("  groups:    {}".format(" ".join(sorted(policy.groups)) or "none"))

@@ -3,7 +3,7 @@
 from typing import Dict, Set, Tuple
 
 from ..picture.identity import Identity
-from . import deliver, guest, party, verdict  # the writers of the tables, one a concern
+from . import count, deliver, guest, party, verdict  # the writers of the tables, one a concern
 from .flow import FlowSet
 from .numbers import Numbers
 from .site import BridgePlan, Site
@@ -19,6 +19,11 @@ def compile_bridge(plan: BridgePlan, numbers: Numbers) -> FlowSet:
     party.shared(flows)
     verdict.shared(flows)
     deliver.shared(flows)
+    count.shared(flows)
+    if any(segment.view.watched for segment in plan.segments):
+        party.watched(flows)
+        deliver.watched(flows)
+        count.watched(flows)
     for port in plan.strangers:
         guest.stranger(flows, port)
     tags = sorted(segment.tag for segment in plan.segments)

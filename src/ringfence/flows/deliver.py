@@ -6,6 +6,7 @@ from .fields import match
 from .flow import (
     FORGET_PORT,
     NORMAL,
+    PASSED,
     SOURCE_TO_DESTINATION,
     STRIP_TAG,
     Action,
@@ -26,6 +27,7 @@ from .pipeline import (
     NETWORK,
     RECEIVER,
     SENDER,
+    WATCHED,
     cookie,
 )
 from .site import Site
@@ -39,6 +41,11 @@ def shared(flows: FlowSet) -> None:
     flows.add("delivery", 10, match(**{RECEIVER: 0}), [NORMAL])
     flows.drop("delivery", 0, (), "unmatched")
     flows.drop("flood", 0, (), "unmatched")
+
+
+def watched(flows: FlowSet) -> None:
+    """Behind the verdict a copy that is only watched has passed: nothing of it is learned or sent."""
+    flows.add("learn", 200, match(**{WATCHED: 1}), [PASSED])
 
 
 def network(flows: FlowSet, site: Site) -> None:
@@ -58,6 +65,6 @@ def network(flows: FlowSet, site: Site) -> None:
         flows.drop("delivery", 200, match(**{RECEIVER: vid, SENDER: vid}), "echo", vid)
         copies.append(clone(load(RECEIVER, vid), load(DESTINATION, site.any_class(member)), load(COPY, 1), resubmit("out")))
     mark = cookie(KIND_NETWORK, site.net)
-    flows.add("flood", 100, match(**{NETWORK: site.net, ARRIVED: 1}), copies + [NORMAL], mark)
+    flows.add("flood", 100, match(**{NETWORK: site.net, ARRIVED: 1}), copies + [site.on_its_way], mark)
     beyond = [load(RECEIVER, 0), load(DESTINATION, site.number(site.uplink())), load(COPY, 1), resubmit("out")]
     flows.add("flood", 50, match(**{NETWORK: site.net}), copies + beyond, mark)

@@ -5,7 +5,6 @@ from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 from .fields import Value, mac_number
 from .flow import Flow, FlowSet
 from .frame import read_frame
-from .pipeline import read_cookie
 
 MAX_DEPTH = 64
 """The switch's own limit of resubmits that follow one another."""
@@ -60,9 +59,8 @@ class _Run:
                 self.outputs.append(Output("NORMAL", state.frame))
             return
         self.trail.append(flow)
-        if not flow.actions:
-            known = read_cookie(flow.cookie)
-            self.drops.append((known and known.reason) or "unmatched")
+        if flow.drops or not flow.actions:
+            self.drops.append(flow.drops or "unmatched")
         self.act(flow.actions, state, depth)
 
     def act(self, actions: Any, state: _State, depth: int) -> None:
@@ -86,6 +84,8 @@ class _Run:
                 _set_destination(state, mac_number(action[1]))
             elif kind == "move-src-dst":
                 _set_destination(state, state.fields["dl_src"])
+            elif kind == "learn":
+                pass  # a counter of the switch's own
             elif kind == "strip-tag":
                 if state.fields["vlan_tci"]:
                     state.frame = state.frame[:12] + state.frame[16:]

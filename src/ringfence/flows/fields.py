@@ -23,6 +23,8 @@ FIELDS: Dict[str, Field] = {
     "reg6": Field(32, "hex"),
     "reg7": Field(32, "hex"),
     "reg8": Field(32, "hex"),
+    "reg9": Field(32, "hex"),
+    "reg10": Field(32, "hex"),
     "conj_id": Field(32, "dec"),
     "in_port": Field(32, "dec"),
     "vlan_tci": Field(16, "hex"),

@@ -3,8 +3,18 @@
 from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
 
 from .fields import Match, show_match
-from .pipeline import NAMES, NEXT, TABLES, cookie, drop_cookie
+from .pipeline import NAMES, NEXT, REASON, REASONS, TABLES, WATCHED, cookie, counted_cookie, drop_cookie, read_cookie
 
+LEARNED = {
+    "nw_src": "NXM_OF_IP_SRC",
+    "nw_dst": "NXM_OF_IP_DST",
+    "ipv6_src": "NXM_NX_IPV6_SRC",
+    "ipv6_dst": "NXM_NX_IPV6_DST",
+    "arp_spa": "NXM_OF_ARP_SPA",
+    "arp_tpa": "NXM_OF_ARP_TPA",
+}
+"""How ovs-actions(7) names the fields that a counter may tell apart."""
+LEARNED.update(("reg{}".format(n), "NXM_NX_REG{}".format(n)) for n in range(16))
 Action = Tuple[Any, ...]
 Key = Tuple[int, int, Match]
 """Table, priority, match: two flows with one key are one flow to the switch."""
@@ -36,6 +46,14 @@ def set_receiver(mac: str) -> Action:
     return ("set-dl_dst", mac)
 
 
+def learn(priority: int, limit: int, ethertype: int, fields: Tuple[str, ...]) -> Action:
+    """Have the switch make a flow in table ``counted`` for frames alike in ``fields``: its counter is what it is for.
+
+    ``ethertype``: 0 for any. ``limit``: how many such flows there may be. One that meets no frame for a while goes.
+    """
+    return ("learn", priority, limit, ethertype, fields)
+
+
 def conjunction(number: int, clause: int) -> Action:
     return ("conjunction", number, clause)
 
@@ -45,6 +63,10 @@ SOURCE_TO_DESTINATION: Action = ("move-src-dst",)
 FORGET_PORT: Action = ("forget-port",)
 """A protected port refuses frames from another; one with no ingress port it takes."""
 STRIP_TAG: Action = ("strip-tag",)
+PASSED: Action = load(WATCHED, 1)
+"""Ends the judgement of a copy that is only watched: there is nothing to count, and nothing is sent."""
+FORGOTTEN_S = 300
+"""How long a counter lives that nothing adds to."""
 
 
 def show_action(action: Action) -> str:
@@ -61,6 +83,13 @@ def show_action(action: Action) -> str:
         return "clone({})".format(",".join(show_action(a) for a in action[1]))
     if kind == "set-dl_dst":
         return "set_field:{}->eth_dst".format(action[1])
+    if kind == "learn":
+        _, priority, limit, ethertype, fields = action
+        head = "table={},idle_timeout={},priority={},cookie={:#x},limit={}".format(
+            TABLES["counted"], FORGOTTEN_S, priority, counted_cookie(priority), limit
+        )
+        same = (["eth_type={:#x}".format(ethertype)] if ethertype else []) + ["{}[]".format(LEARNED[name]) for name in fields]
+        return "learn({},{})".format(head, ",".join(same))
     if kind == "conjunction":
         return "conjunction({},{}/2)".format(action[1], action[2])
     if kind == "move-src-dst":
@@ -82,6 +111,12 @@ class Flow(NamedTuple):
     @property
     def key(self) -> Key:
         return (self.table, self.priority, self.match)
+
+    @property
+    def drops(self) -> str:
+        """Why it drops what it meets; "" where it does not."""
+        known = read_cookie(self.cookie)
+        return (known and known.reason) or ""
 
     def show_key(self) -> str:
         text = "table={},priority={}".format(self.table, self.priority)
@@ -123,7 +158,10 @@ class FlowSet:
         self.flows[flow.key] = flow
 
     def drop(self, table: str, priority: int, rows: Match, reason: str, number: int = 0) -> None:
-        self.add(table, priority, rows, [], drop_cookie(reason, number))
+        """``number``: the VIF that it is about; without one the switch counts for each VIF and reason (count.py)."""
+        known = bool(number) or table == "dispatch"
+        actions = [] if known else [load(REASON, REASONS[reason]), resubmit("count")]
+        self.add(table, priority, rows, actions, drop_cookie(reason, number))
 
     def by_table(self) -> Dict[int, List[Flow]]:
         """Each table's flows, highest priority first."""

@@ -17,11 +17,12 @@ from .fields import (
     MULTICAST_BIT,
     RARP,
     UDP,
+    Match,
     match,
     sources,
 )
-from .flow import NORMAL, Action, FlowSet, become, load, resubmit
-from .pipeline import KIND_LOCAL, NETWORK, SENDER, SOURCE, SOURCE_SPACE, cookie
+from .flow import NORMAL, PASSED, Action, FlowSet, become, load, resubmit
+from .pipeline import KIND_LOCAL, NETWORK, REASON, REASONS, SENDER, SOURCE, SOURCE_SPACE, cookie, drop_cookie
 from .site import Site
 
 TAGGED = (0x1000, 0x1000)
@@ -121,9 +122,12 @@ def stranger(flows: FlowSet, port: int) -> None:
 
 def network(flows: FlowSet, site: Site, tags: List[int]) -> None:
     """The guests of one network that are plugged here. ``tags``: the VLANs of all fenced networks of the bridge."""
-    for uuid in sorted(site.view.closed):
+    for uuid, (vif, _) in sorted(site.view.closed.items()):
         for port in site.segment.ports.get(uuid, ()):
-            flows.drop("dispatch", 42000, match(in_port=port), "closed", site.vid(uuid))
+            if site.view.watches(vif):
+                _let(flows, site, 42000, match(in_port=port), "closed", uuid)
+            else:
+                flows.drop("dispatch", 42000, match(in_port=port), "closed", site.vid(uuid))
     wide = opened = False
     for member in site.members:
         if not site.ports(member):
@@ -140,6 +144,13 @@ def network(flows: FlowSet, site: Site, tags: List[int]) -> None:
         _reserve_open(flows, site)
 
 
+def _let(flows: FlowSet, site: Site, priority: int, rows: Match, reason: str, uuid: str) -> None:
+    """Frames that would be dropped as they come in: counted, and let pass."""
+    vid = site.vid(uuid)
+    counted = [load(NETWORK, site.net), load(SENDER, vid), load(REASON, REASONS[reason]), resubmit("count")]
+    flows.add("dispatch", priority, rows, site.judged(*counted), drop_cookie(reason, vid))
+
+
 def _held(flows: FlowSet, site: Site, member: Member) -> None:
     """A locked or isolated VIF."""
     vid, mac, services = site.vid(member.vif.uuid), member.vif.mac, member.policy.services
@@ -148,11 +159,13 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
     def permit(table: str, priority: int, fields: Dict[str, Any], actions: Iterable[Action]) -> None:
         flows.add(table, priority, match(**dict(fields, **{SENDER: vid})), list(actions), mark)
 
-    start = [load(NETWORK, site.net), load(SENDER, vid), load(SOURCE, site.any_class(member))]
+    start = [load(NETWORK, site.net), load(SENDER, vid), load(SOURCE, site.any_class(member)), resubmit("link")]
+    watched = site.view.watches(member.vif)
     for port in site.ports(member):
-        flows.add("dispatch", 41000, match(in_port=port), start + [resubmit("link")], mark)
+        flows.add("dispatch", 41000, match(in_port=port), site.judged(*start) if watched else start, mark)
     permit("link", 100, {"dl_src": mac}, [resubmit("ethertype")])
-    permit("ethertype", 100, {"dl_type": RARP, "arp_op": 3, "arp_sha": mac, "arp_tha": mac, "dl_dst": BROADCAST}, [NORMAL])
+    announced = {"dl_type": RARP, "arp_op": 3, "arp_sha": mac, "arp_tha": mac, "dl_dst": BROADCAST}
+    permit("ethertype", 100, announced, [PASSED if watched else NORMAL])
     if "dhcp" in services:
         permit("ipv4", 410, {"dl_type": IPV4, "nw_proto": UDP, "tp_dst": 68}, [resubmit("ipv4-source")])
     if "dhcp6" in services:
@@ -227,6 +240,10 @@ def _open(flows: FlowSet, site: Site, member: Member, tags: List[int]) -> None:
     space = site.space(member.space or ("", frozenset()))
     start = [load(NETWORK, site.net), load(SENDER, vid), load(SOURCE_SPACE, space), resubmit("open")]
     for port in site.ports(member):
+        if site.view.watched:  # whatever XAPI says of it: it is unlocked
+            flows.add("dispatch", 41000, match(in_port=port), site.judged(*start), mark)
+            _let(flows, site, 41100, match(in_port=port, vlan_tci=TAGGED), "tagged", member.vif.uuid)
+            continue
         flows.add("dispatch", 41000, match(in_port=port), start, mark)
         if site.segment.tag:
             flows.drop("dispatch", 41100, match(in_port=port, vlan_tci=TAGGED), "tagged", vid)

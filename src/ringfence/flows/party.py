@@ -5,7 +5,7 @@ from typing import Any, Dict, List
 from ..picture.network import HOST, MACHINE, Member
 from ..records.addresses import is_single
 from .fields import ARP, IPV4, IPV6, RARP, UDP, match, sources, targets
-from .flow import NORMAL, Action, FlowSet, become, clone, load, resubmit
+from .flow import NORMAL, PASSED, Action, FlowSet, become, clone, load, resubmit
 from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
 from .pipeline import (
     ARRIVED,
@@ -18,6 +18,7 @@ from .pipeline import (
     SENDER,
     SOURCE,
     SOURCE_SPACE,
+    WATCHED,
     cookie,
 )
 from .site import Site
@@ -53,6 +54,12 @@ def shared(flows: FlowSet) -> None:
     flows.add("foreign-destination", 0, (), [resubmit("out")])
 
 
+def watched(flows: FlowSet) -> None:
+    """As above, for a copy that is only watched."""
+    for passing in ({"dl_type": RARP}, {"dl_dst": LINK_CONTROL}, {"dl_dst": CISCO_CONTROL}):
+        flows.add("arrival", 450, match(**dict(passing, **{WATCHED: 1})), [PASSED])
+
+
 def network(flows: FlowSet, site: Site) -> None:
     mark = cookie(KIND_NETWORK, site.net)
     on = {NETWORK: site.net}
@@ -71,14 +78,16 @@ def network(flows: FlowSet, site: Site) -> None:
             "destination", 350, match(dl_dst=mac, **on), [load(DESTINATION_SPACE, site.space(HOST)), resubmit("foreign-destination")], mark
         )
     flows.add("destination", 300, match(dl_dst=MULTICAST, **on), [resubmit("flood")], mark)
-    flows.add("destination", 200, match(**dict(on, **{ARRIVED: 1})), [NORMAL], mark)
+    flows.add("destination", 200, match(**dict(on, **{ARRIVED: 1})), [site.on_its_way], mark)
+    if site.view.watched:  # what XAPI itself lets out
+        flows.add("destination", 1000, match(**dict(on, **{WATCHED: 0})), site.let(load(WATCHED, 1), resubmit("destination")), mark)
     flows.add("destination", 100, match(**on), [load(DESTINATION_SPACE, site.space(MACHINE)), resubmit("foreign-destination")], mark)
 
 
 def _dispatch(flows: FlowSet, site: Site, mark: int) -> None:
     """Frames from uplinks (by VLAN) and from dom0."""
     arrive = [load(NETWORK, site.net), load(ARRIVED, 1)]
-    from_machine = arrive + [load(SOURCE_SPACE, site.space(MACHINE)), resubmit("arrival")]
+    from_machine = site.judged(*arrive, load(SOURCE_SPACE, site.space(MACHINE)), resubmit("arrival"))
     if site.segment.tag:
         # From whatever port: a trunk that no other rule knows is an uplink too.
         flows.add("dispatch", 40900, match(vlan_tci=(0x1000 | site.segment.tag, 0x1FFF)), from_machine, mark)
@@ -92,7 +101,7 @@ def _dispatch(flows: FlowSet, site: Site, mark: int) -> None:
     for port in site.plan.deaf:
         flows.drop("dispatch", 40950, match(in_port=port, dl_dst=MULTICAST, **carried), "bond")
     for port, _ in site.segment.internal:
-        from_host = arrive + [load(SOURCE_SPACE, site.space(HOST)), resubmit("arrival")]
+        from_host = site.judged(*arrive, load(SOURCE_SPACE, site.space(HOST)), resubmit("arrival"))
         flows.add("dispatch", 41000, match(in_port=port, vlan_tci=(0, 0x0FFF)), from_host, mark)
 
 

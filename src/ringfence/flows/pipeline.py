@@ -26,10 +26,12 @@ TABLES: Dict[str, int] = {
     "learn": 39,
     "delivery": 40,
     "flood": 41,
+    "count": 42,
+    "counted": 43,
 }
 NAMES = {number: name for name, number in TABLES.items()}
 
-NEXT: Dict[str, FrozenSet[str]] = {
+_NEXT: Dict[str, FrozenSet[str]] = {
     "dispatch": frozenset({"link", "open", "arrival"}),
     "link": frozenset({"ethertype"}),
     "ethertype": frozenset({"arp", "ipv4", "ipv6"}),
@@ -45,7 +47,7 @@ NEXT: Dict[str, FrozenSet[str]] = {
     "arrival": frozenset({"arrival-address", "foreign-source"}),
     "arrival-address": frozenset({"destination", "foreign-source"}),
     "foreign-source": frozenset({"destination"}),
-    "destination": frozenset({"destination-address", "foreign-destination", "flood"}),
+    "destination": frozenset({"destination", "destination-address", "foreign-destination", "flood"}),
     "destination-address": frozenset({"foreign-destination", "out", "flood"}),
     "foreign-destination": frozenset({"out"}),
     "out": frozenset({"in"}),
@@ -53,8 +55,14 @@ NEXT: Dict[str, FrozenSet[str]] = {
     "learn": frozenset({"delivery"}),
     "delivery": frozenset(),
     "flood": frozenset({"out"}),
+    "count": frozenset({"counted"}),
 }
-"""Which tables a flow may resubmit to. ``flood`` starts the verdict anew for each copy; nothing else goes back."""
+NEXT: Dict[str, FrozenSet[str]] = {name: after | {"count"} for name, after in _NEXT.items()}
+NEXT.update(count=_NEXT["count"], counted=frozenset())
+"""Which tables a flow may resubmit to; every one may drop, which is to count and do no more.
+
+``flood`` starts the verdict anew for each copy, and ``destination`` for the copy that is only watched; nothing else goes back.
+"""
 
 _SOURCES, _TARGETS = ("nw_src", "ipv6_src"), ("nw_dst", "ipv6_dst")
 PREFIXES: Dict[str, Tuple[str, ...]] = {
@@ -74,7 +82,7 @@ A table tracks three fields at most (ovs-vswitchd.conf.db(5)). Only IP packets a
 discovery asks for.
 """
 
-NETWORK, SOURCE, DESTINATION, COPY, RECEIVER, SENDER, ARRIVED, SOURCE_SPACE, DESTINATION_SPACE = (
+NETWORK, SOURCE, DESTINATION, COPY, RECEIVER, SENDER, ARRIVED, SOURCE_SPACE, DESTINATION_SPACE, REASON, WATCHED = (
     "reg0",  # number of the network
     "reg1",  # class of the source party
     "reg2",  # class of the destination party
@@ -84,6 +92,8 @@ NETWORK, SOURCE, DESTINATION, COPY, RECEIVER, SENDER, ARRIVED, SOURCE_SPACE, DES
     "reg6",  # 1 where it came from an uplink or dom0
     "reg7",  # space in which the source address is judged
     "reg8",  # space in which the destination address is judged
+    "reg9",  # why it is dropped
+    "reg10",  # 1 in a copy that is judged and counted, and never sent
 )
 ISOLATED = 1 << 31
 """Bit of a class number: the party is isolated, so the verdict needs a token."""
@@ -118,6 +128,8 @@ REASON_NAMES = {number: name for name, number in REASONS.items()}
 MARK = 0x5246
 KIND_SHARED, KIND_NETWORK, KIND_LOCAL, KIND_PARTY, KIND_DROP = 1, 2, 3, 4, 0x80
 COOKIE_MASK = 0xFFFF << 48
+COUNTED = 0x5253
+"""In place of ``MARK``: the flows that the switch makes itself, in table ``counted``. They hold counters, and are no policy."""
 
 
 def cookie(kind: int, number: int = 0) -> int:
@@ -127,6 +139,11 @@ def cookie(kind: int, number: int = 0) -> int:
 
 def drop_cookie(reason: str, number: int = 0) -> int:
     return cookie(KIND_DROP + REASONS[reason], number)
+
+
+def counted_cookie(kind: int) -> int:
+    """The switch limits how many flows of one cookie it makes."""
+    return COUNTED << 48 | kind
 
 
 class Cookie(NamedTuple):

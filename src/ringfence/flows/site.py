@@ -5,7 +5,9 @@ from typing import Dict, List, NamedTuple, Set, Tuple
 from ..picture.identity import EXTERNAL, Identity, Token, peers
 from ..picture.network import HOST, MACHINE, Member, NetworkView, Space
 from ..records.addresses import Prefix
+from .flow import NORMAL, PASSED, Action, clone, load
 from .numbers import Numbers
+from .pipeline import WATCHED
 
 
 class Segment(NamedTuple):
@@ -46,6 +48,20 @@ class Site:
         self.spaces: Set[Space] = {MACHINE} | {m.space for m in self.members if m.space is not None}
         if segment.internal:
             self.spaces.add(HOST)
+
+    @property
+    def on_its_way(self) -> Action:
+        """What becomes of what the switch itself may forward: the frame was sent already where a copy is watched."""
+        return PASSED if self.view.watched else NORMAL
+
+    def judged(self, *actions: Action) -> List[Action]:
+        """What is done with frames as they come in; on a watched network with a copy, and the frame passes."""
+        return self.let(load(WATCHED, 1), *actions) if self.view.watched else list(actions)
+
+    @staticmethod
+    def let(*actions: Action) -> List[Action]:
+        """Do so with a copy, and let the frame pass."""
+        return [clone(*actions), NORMAL]
 
     def vid(self, uuid: str) -> int:
         return self.numbers.vif(uuid)

@@ -18,6 +18,6 @@ class Kind(NamedTuple):
 def parse_kind(text: str) -> Kind:
     """``icmp``, ``arp``, ``tcp/443``, ``udp/53``. Raises BadInput."""
     found = _FORM.fullmatch(text)
-    if not found or int(found.group(2) or 0) > 0xFFFF:
+    if not found or not 0 < int(found.group(2) or 1) <= 0xFFFF:
         raise BadInput("{!r} is no kind of exchange".format(text), mend="write icmp, arp, tcp/443 or udp/53")
     return Kind(text.partition("/")[0], int(found.group(2) or 0))

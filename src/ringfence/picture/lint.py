@@ -144,9 +144,10 @@ def _one_sided_peers(view: NetworkView, picture: Picture) -> Iterator[Finding]:
 
 
 def _watching(view: NetworkView, _: Picture) -> Iterator[Finding]:
-    if view.line.enforce == "watch":
-        what = "enforce=watch is not done by this version: it enforces as with on"
-        yield Finding(WARNING, _network(view), what, "ringfence network set {} enforce=on".format(view.facts.name))
+    if view.watched:
+        what = "NOTHING IS ENFORCED HERE (enforce=watch): what would be dropped is counted, and passes"
+        mend = "see ringfence suggest {0}, then ringfence network set {0} enforce=on".format(view.facts.name)
+        yield Finding(WARNING, _network(view), what, mend)
 
 
 RULES: List[Callable[[NetworkView, Picture], Iterator[Finding]]] = [

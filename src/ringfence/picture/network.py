@@ -104,6 +104,20 @@ class NetworkView:
         """Whether any VIF of the network is held to anything: else the network gets no flow."""
         return any(not m.open for m in self.members.values()) or any(reason for _, reason in self.closed.values())
 
+    @property
+    def watched(self) -> bool:
+        """``enforce=watch``: what would be dropped is counted, and passes."""
+        return self.line.enforce == "watch"
+
+    @property
+    def held(self) -> bool:
+        """Whether the ports of its VIFs are kept from one another: fenced, and not only watched."""
+        return self.fenced and not self.watched
+
+    def watches(self, vif: VifFacts) -> bool:
+        """Whether a VIF's own frames are only watched. Never where XAPI itself locks it: no network's line loosens that."""
+        return self.watched and vif.xapi.locking_mode == "unlocked"
+
     def is_inside(self, entry: Prefix) -> bool:
         """Whether an address or prefix belongs to guests."""
         if entry in self._routed or self._gated.containing(entry):

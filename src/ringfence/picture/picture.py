@@ -68,9 +68,14 @@ class Picture:
         return self.networks[self.facts.vifs[vif].network]
 
     def why_closed(self, vif: str) -> Optional[str]:
-        """Why a VIF carries nothing: a reason, "" where it is disabled, None where it is not closed."""
+        """Why its policy closes a VIF: a reason, "" where it is disabled, None where it is not closed."""
         closed = self.view_of(vif).closed.get(vif)
         return None if closed is None else closed[1]
+
+    def why_cut(self, vif: str) -> Optional[str]:
+        """As ``why_closed``, for what is enforced: a VIF that is only watched runs, but for a disabled one."""
+        reason = self.why_closed(vif)
+        return None if reason and self.view_of(vif).watches(self.facts.vifs[vif]) else reason
 
     def can_reach(self, vif: str, party: Party) -> Reach:
         """Whether the VIF can reach the party on its network, with the reason. Raises KeyError for an unknown VIF."""

@@ -4,7 +4,7 @@ import re
 from typing import Dict, Iterable, List, Set, Tuple
 
 from ..flows.flow import Flow
-from ..flows.pipeline import COOKIE_MASK, MARK
+from ..flows.pipeline import COOKIE_MASK, COUNTED, MARK, RECEIVER, SENDER
 from .command import run
 
 _COOKIE = re.compile(r"cookie=0x([0-9a-f]+)")
@@ -13,6 +13,7 @@ _CONFIG = re.compile(r"^ [^ (]+\(([^)]+)\):[^\n]*\n +config: +([^\n]*)", re.MULT
 _PACKETS = re.compile(r"n_packets=(\d+)")
 _COUNT = re.compile(r"flow_count=(\d+)")
 OURS = "cookie={:#x}/{:#x}".format(MARK << 48, COOKIE_MASK)
+COUNTERS = "cookie={:#x}/{:#x}".format(COUNTED << 48, COOKIE_MASK)
 OPENFLOW = ["ovs-ofctl", "-O", "OpenFlow14", "--timeout=30"]
 
 
@@ -24,8 +25,15 @@ def commit(bridge: str, remove: Iterable[str], add: Iterable[str]) -> None:
 
 
 def delete_ours(bridge: str) -> None:
-    """Every flow of ours, and no other."""
-    run(OPENFLOW + ["del-flows", bridge, OURS])
+    """Every flow of ours, with the counters that the switch made for it, and no other."""
+    run(OPENFLOW + ["--bundle", "add-flows", bridge, "-"], "delete {}\ndelete {}\n".format(OURS, COUNTERS))
+
+
+def forget_counters(bridge: str, vifs: Iterable[int]) -> None:
+    """The counters of VIFs (by number) that are gone: the next one to bear a number starts at none."""
+    lines = ["delete {},{}={}".format(COUNTERS, register, number) for number in vifs for register in (SENDER, RECEIVER)]
+    if lines:
+        run(OPENFLOW + ["--bundle", "add-flows", bridge, "-"], "\n".join(lines) + "\n")
 
 
 def differences(bridge: str, wanted: Iterable[Flow]) -> Tuple[List[str], List[str]]:

@@ -4,7 +4,7 @@ import logging
 from typing import Dict
 
 from ..errors import BadRecord, RingfenceError
-from ..records import Closed, NetworkLine, PoolLine, effective, parse_network, parse_pool
+from ..records import Closed, PoolLine, effective, parse_network, parse_pool
 from .keys import KEY, SAVED_MODE
 from .rows import Row, Rows, xapi_fields
 from .session import Session
@@ -75,5 +75,7 @@ def _must_close(vif: Row, network: Row) -> bool:
         line = parse_network(network["other_config"].get(KEY, ""))
     except BadRecord:
         return True
-    policy = effective(vif["other_config"].get(KEY), vif["MAC"].lower(), line or NetworkLine(), xapi_fields(vif, network))
+    if line.enforce == "watch":
+        return False
+    policy = effective(vif["other_config"].get(KEY), vif["MAC"].lower(), line, xapi_fields(vif, network))
     return isinstance(policy, Closed) or policy.mode == "isolated"

@@ -4,12 +4,13 @@ import struct
 from typing import Iterable
 
 from ...flows.fields import mac_number
-from ...flows.flow import Action
+from ...flows.flow import FORGOTTEN_S, Action
+from ...flows.pipeline import TABLES, counted_cookie
 from .match import WIRE, encode_field, header
 
 NICIRA = 0x2320
 IN_PORT, NORMAL, FIRST_RESERVED = 0xFFF8, 0xFFFA, 0xFF00
-MOVE, LOAD, RESUBMIT, CONJUNCTION, CLONE = 6, 7, 14, 34, 42
+MOVE, LOAD, RESUBMIT, CONJUNCTION, CLONE, LEARN = 6, 7, 14, 34, 42, 45
 IN_PORT_FIELD = 0x00000002
 """NXM_OF_IN_PORT, of 16 bits: what may be loaded is not the field that is matched."""
 ETH_DST, ETH_SRC = 0x00000206, 0x00000406
@@ -30,6 +31,17 @@ def _output(port: int) -> bytes:
     return struct.pack("!HHIH6x", 0, 16, port if port < FIRST_RESERVED else port | 0xFFFF0000, 0)
 
 
+def _learn(priority: int, limit: int, ethertype: int, fields: Iterable[str]) -> bytes:
+    """``struct nx_action_learn2``: what the new flow matches is copied from the frame's fields, bit 13 says from a constant."""
+    body = struct.pack("!HHHQHBxHHIHH", FORGOTTEN_S, 0, priority, counted_cookie(priority), 0, TABLES["counted"], 0, 0, limit, 0, 0)
+    if ethertype:
+        body += struct.pack("!HHIH", 1 << 13 | 16, ethertype, header("dl_type"), 0)
+    for name in fields:
+        field = struct.pack("!IH", header(name), 0)
+        body += struct.pack("!H", 8 * WIRE[name][2]) + field + field
+    return _own(LEARN, body + bytes(-(10 + len(body)) % 8))
+
+
 def encode_action(action: Action) -> bytes:
     kind = action[0]
     if kind == "load":
@@ -44,6 +56,8 @@ def encode_action(action: Action) -> bytes:
         return _own(CLONE, bytes(6) + encode_actions(action[1]))
     if kind == "set-dl_dst":
         return struct.pack("!HH", 25, 16) + encode_field(WIRE["dl_dst"], mac_number(action[1])) + bytes(2)
+    if kind == "learn":
+        return _learn(*action[1:])
     if kind == "conjunction":
         return _own(CONJUNCTION, struct.pack("!BBI", action[2] - 1, CLAUSES, action[1]))
     if kind == "move-src-dst":

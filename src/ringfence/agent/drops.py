@@ -1,0 +1,179 @@
+"""What this host dropped, and on networks that are only watched let pass: by who sent it, whom it was for, and the reason.
+
+The switch counts (flows/count.py); it forgets a counter that nothing adds to, and all of them when it restarts. Here the
+counts go on, and are kept on the disk.
+"""
+
+import json
+import logging
+import os
+import threading
+import time
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+
+from .. import paths
+from ..errors import RingfenceError
+from ..flows.pipeline import KIND_LOCAL, REASON, REASON_NAMES, RECEIVER, SENDER, WATCHED, cookie, read_cookie
+from ..picture import Picture
+from ..shape import Items, Keys, check
+from ..switch import ofctl
+from ..wake import Wake
+from .metrics import DROPS
+from .state import write_whole
+
+log = logging.getLogger("ringfence")
+EVERY_S = 60.0
+"""Shorter than the switch remembers."""
+MOST = 20000
+"""Of rows; those that nothing was added to for longest go."""
+VERSION = 1
+LOCAL = "table=0,cookie={:#x}/{:#x}".format(cookie(KIND_LOCAL), 0xFFFFFF << 40)
+
+
+class Row(NamedTuple):
+    """What is told apart. An empty reason counts all frames of a VIF that is watched."""
+
+    sender: str
+    """uuid of a VIF; "" for a machine."""
+    receiver: str
+    reason: str
+    watched: bool
+    source: str = ""
+    """Addresses in the frame, on watched networks."""
+    target: str = ""
+
+
+ROW = Items(str, str, str, bool, str, str)
+SHAPE = Keys(
+    {"version": int, "rows": [Items(ROW, int, float, float)], "raw": {str: {str: int}}, "since": {str: float}},
+    {},
+)
+
+
+class Drops(threading.Thread):
+    """``look`` and ``told`` may be called by any thread."""
+
+    def __init__(self, numbered: Callable[[], Tuple[Optional[Picture], Dict[str, Dict[int, str]]]]) -> None:
+        """``numbered``: what is enforced, and by bridge the VIFs that the numbers in its flows mean."""
+        super().__init__(name="drops", daemon=True)
+        self._numbered = numbered
+        self._lock = threading.Lock()
+        self._stopping = Wake()
+        self._rows: Dict[Row, List[float]] = {}
+        """Count, and when it was first and last added to (seconds since 1970)."""
+        self._raw: Dict[str, Dict[str, int]] = {}
+        """By bridge and flow: the switch's own count when last looked at."""
+        self._since: Dict[str, float] = {}
+        """By network (uuid): since when it is watched here."""
+        self._load()
+
+    def run(self) -> None:
+        while not self._stopping.wait(EVERY_S):
+            self.look()
+        self.look()
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    def look(self) -> None:
+        """Add what the switch has counted since."""
+        picture, bridges = self._numbered()
+        if picture is None:
+            return
+        with self._lock:
+            self._watch(picture)
+            for bridge, vifs in sorted(bridges.items()):
+                try:
+                    counted = dict(_counted(bridge, vifs, picture))
+                except RingfenceError as error:
+                    log.warning("bridge=%s event=not-counted reason=%s", bridge, error)
+                    continue
+                self._add(bridge, counted)
+            for bridge in set(self._raw) - set(bridges):
+                del self._raw[bridge]
+            if len(self._rows) > MOST:
+                latest = sorted(self._rows, key=lambda row: self._rows[row][2], reverse=True)
+                self._rows = {row: self._rows[row] for row in latest[:MOST]}
+            self._save()
+
+    def told(self) -> Dict[str, Any]:
+        """Rows as JSON, with when each network's watching began here."""
+        with self._lock:
+            rows = [
+                dict(row._asdict(), count=int(count), first=first, last=last) for row, (count, first, last) in sorted(self._rows.items())
+            ]
+            return {"rows": rows, "since": dict(self._since), "now": time.time()}
+
+    def _watch(self, picture: Picture) -> None:
+        """Watching that begins anew starts at none."""
+        watched = {uuid for uuid, view in picture.networks.items() if view.watched}
+        begun = watched - set(self._since)
+        if begun:
+            vifs = {uuid for uuid, vif in picture.facts.vifs.items() if vif.network in begun}
+            self._rows = {row: told for row, told in self._rows.items() if not row.watched or not {row.sender, row.receiver} & vifs}
+        now = time.time()
+        self._since = {uuid: self._since.get(uuid, now) for uuid in watched}
+
+    def _add(self, bridge: str, counted: Dict[str, Tuple[Row, int]]) -> None:
+        before, now = self._raw.get(bridge, {}), time.time()
+        for key, (row, count) in counted.items():
+            more = count - before.get(key, 0)
+            more = count if more < 0 else more  # the switch began anew
+            if more:
+                told = self._rows.setdefault(row, [0, now, now])
+                told[0] += more
+                told[2] = now
+        self._raw[bridge] = {key: count for key, (_, count) in counted.items()}
+
+    def _load(self) -> None:
+        try:
+            with open(paths.DROPS, encoding="utf-8") as kept:
+                data = json.load(kept)
+            check(data, SHAPE)
+            self._rows = {Row(*row): [count, first, last] for row, count, first, last in data["rows"]}
+            self._raw, self._since = data["raw"], data["since"]
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, RecursionError) as error:
+            log.warning("event=drops-lost reason=%s", error)
+
+    def _save(self) -> None:
+        rows = [[list(row), int(count), first, last] for row, (count, first, last) in self._rows.items()]
+        try:
+            os.makedirs(os.path.dirname(paths.DROPS), mode=0o700, exist_ok=True)
+            write_whole(paths.DROPS, {"version": VERSION, "rows": rows, "raw": self._raw, "since": self._since})
+        except OSError as error:
+            log.warning("event=drops-not-saved reason=%s", error)
+
+
+def _counted(bridge: str, vifs: Dict[int, str], picture: Picture) -> Iterator[Tuple[str, Tuple[Row, int]]]:
+    """The switch's counts by flow. Raises Unreachable."""
+    known = picture.facts.vifs
+    for line in ofctl.dump(bridge, ofctl.COUNTERS):
+        fields = _fields(line)
+        sender, receiver = (vifs.get(int(fields.get(register, "0"), 16), "") for register in (SENDER, RECEIVER))
+        reason = REASON_NAMES.get(int(fields.get(REASON, "0"), 16))
+        if reason is None or not (sender or receiver):
+            continue
+        source, target = (next((fields[name] for name in names if name in fields), "") for names in SIDES)
+        row = Row(sender, receiver, reason, bool(int(fields.get(WATCHED, "0"), 16)), source, target)
+        # The frame that makes the switch make a counter is not in it.
+        yield ofctl.key_of(line), (row, ofctl.packets_of(line) + 1)
+    for line in ofctl.dump(bridge, DROPS):
+        mark = read_cookie(ofctl.cookie_of(line))
+        vif = vifs.get(mark.number, "") if mark is not None else ""
+        if mark is not None and mark.reason not in (None, "echo") and vif in known and line.endswith("actions=drop"):
+            yield ofctl.key_of(line), (Row(vif, "", mark.reason, picture.view_of(vif).watches(known[vif])), ofctl.packets_of(line))
+    for line in ofctl.dump(bridge, LOCAL):
+        mark = read_cookie(ofctl.cookie_of(line))
+        vif = vifs.get(mark.number, "") if mark is not None else ""
+        if vif in known and picture.view_of(vif).watches(known[vif]):
+            yield ofctl.key_of(line), (Row(vif, "", "", True), ofctl.packets_of(line))
+
+
+SIDES = (("nw_src", "ipv6_src", "arp_spa"), ("nw_dst", "ipv6_dst", "arp_tpa"))
+
+
+def _fields(line: str) -> Dict[str, str]:
+    words = [word.partition("=") for word in ofctl.key_of(line).split(",")]
+    return {name: value for name, equals, value in words if equals}
