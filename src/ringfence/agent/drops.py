@@ -9,7 +9,7 @@ import logging
 import os
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from .. import paths
 from ..errors import RingfenceError
@@ -24,6 +24,8 @@ from .state import write_whole
 log = logging.getLogger("ringfence")
 EVERY_S = 60.0
 """Shorter than the switch remembers."""
+BEGINS_S = 1.0
+"""How soon it is seen that a network is watched from now on."""
 MOST = 20000
 """Of rows; those that nothing was added to for longest go."""
 VERSION = 1
@@ -68,9 +70,17 @@ class Drops(threading.Thread):
         self._load()
 
     def run(self) -> None:
-        while not self._stopping.wait(EVERY_S):
-            self.look()
+        looked = time.monotonic()
+        while not self._stopping.wait(BEGINS_S):
+            if time.monotonic() - looked > EVERY_S or self._begins():
+                self.look()
+                looked = time.monotonic()
         self.look()
+
+    def _begins(self) -> bool:
+        """Whether a network is watched, or is so no more, that was not when last looked at."""
+        picture, _ = self._numbered()
+        return picture is not None and _watched(picture) != set(self._since)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -105,11 +115,11 @@ class Drops(threading.Thread):
             return {"rows": rows, "since": dict(self._since), "now": time.time()}
 
     def _watch(self, picture: Picture) -> None:
-        """Watching that begins anew starts at none."""
-        watched = {uuid for uuid, view in picture.networks.items() if view.watched}
-        begun = watched - set(self._since)
-        if begun:
-            vifs = {uuid for uuid, vif in picture.facts.vifs.items() if vif.network in begun}
+        """What was counted while a network was watched goes when that ends."""
+        watched = _watched(picture)
+        changed = watched ^ set(self._since)
+        if changed:
+            vifs = {uuid for uuid, vif in picture.facts.vifs.items() if vif.network in changed}
             self._rows = {row: told for row, told in self._rows.items() if not row.watched or not {row.sender, row.receiver} & vifs}
         now = time.time()
         self._since = {uuid: self._since.get(uuid, now) for uuid in watched}
@@ -146,6 +156,10 @@ class Drops(threading.Thread):
             log.warning("event=drops-not-saved reason=%s", error)
 
 
+def _watched(picture: Picture) -> Set[str]:
+    return {uuid for uuid, view in picture.networks.items() if view.watched}
+
+
 def _counted(bridge: str, vifs: Dict[int, str], picture: Picture) -> Iterator[Tuple[str, Tuple[Row, int]]]:
     """The switch's counts by flow. Raises Unreachable."""
     known = picture.facts.vifs
@@ -153,7 +167,7 @@ def _counted(bridge: str, vifs: Dict[int, str], picture: Picture) -> Iterator[Tu
         fields = _fields(line)
         sender, receiver = (vifs.get(int(fields.get(register, "0"), 16), "") for register in (SENDER, RECEIVER))
         reason = REASON_NAMES.get(int(fields.get(REASON, "0"), 16))
-        if reason is None or not (sender or receiver):
+        if reason is None or sender == receiver:  # of machines alone, or a VIF's own flood
             continue
         source, target = (next((fields[name] for name in names if name in fields), "") for names in SIDES)
         row = Row(sender, receiver, reason, bool(int(fields.get(WATCHED, "0"), 16)), source, target)

@@ -46,7 +46,7 @@ def run(options: Any) -> int:
         sys.stderr.write("ringfence: nothing changed\n")
         return 1
     for found, record, _ in offers:
-        pool.change_vif(found, record)
+        pool.change_vif(found, record, told=True)
     return 0
 
 

@@ -22,7 +22,7 @@ COLUMNS = ["from", "to", "reason", "frames", "outcome", "last"]
 def define(parser: Any) -> None:
     parser.add_argument("--all", action="store_true", help="of every host of the pool, as with --pool")
     parser.add_argument("--follow", action="store_true", help="print what is added, as it comes, with its rate, until interrupted")
-    parser.add_argument("--every", type=_seconds, default=1.0, metavar="SECONDS", help="how often to look, with --follow (1)")
+    parser.add_argument("--every", type=seconds, default=1.0, metavar="SECONDS", help="how often to look, with --follow (1)")
 
 
 def run(options: Any) -> int:
@@ -103,7 +103,7 @@ def _party(name: str, address: str) -> str:
     return "{} ({})".format(name, address) if name and address else name or address
 
 
-def _seconds(text: str) -> float:
+def seconds(text: str) -> float:
     value = float(text)
     if not 0.1 <= value <= 3600:
         raise argparse.ArgumentTypeError("{} is not from 0.1 to 3600 seconds".format(text))

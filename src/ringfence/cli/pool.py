@@ -96,13 +96,16 @@ class Pool:
         except BadRecord as error:
             raise error.at(found.facts.name) from None
 
-    def change_vif(self, found: Found, record: Optional[Record]) -> bool:
-        """Write a record (bound to the VIF's MAC) or, with None, remove it; True where something changed."""
+    def change_vif(self, found: Found, record: Optional[Record], told: bool = False) -> bool:
+        """Write a record (bound to the VIF's MAC) or, with None, remove it; True where something changed.
+
+        ``told``: before and after were shown already.
+        """
         line = None if record is None else self.line(found, record)
         before = found.row["other_config"].get(KEY)
         if record is not None and before is not None and _says(before) == record._replace(mac=None):
             line = before  # that it would be bound to the MAC is no change that anybody asked for
-        return self._change("VIF", found.ref, found.facts.uuid, found.facts.name, found.row["other_config"].get(KEY), line)
+        return self._change("VIF", found.ref, found.facts.uuid, found.facts.name, before, line, told)
 
     @staticmethod
     def line(found: Found, record: Record) -> str:
@@ -117,11 +120,12 @@ class Pool:
     def change_network(self, ref: str, row: Dict[str, Any], line: Optional[str]) -> bool:
         return self._change("network", ref, row["uuid"], "network {}".format(row["name_label"]), row["other_config"].get(KEY), line)
 
-    def _change(self, kind: str, ref: str, uuid: str, name: str, before: Optional[str], after: Optional[str]) -> bool:
+    def _change(self, kind: str, ref: str, uuid: str, name: str, before: Optional[str], after: Optional[str], told: bool = False) -> bool:
         if before == after:
             print("{}: no change: {}".format(name, show_line(before)))
             return False
-        print("{}\n  before: {}\n  after:  {}".format(name, show_line(before), show_line(after)))
+        if not told:
+            print("{}\n  before: {}\n  after:  {}".format(name, show_line(before), show_line(after)))
         if self._dry:
             return False
         write_line(self.session, kind, ref, after)

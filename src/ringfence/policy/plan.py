@@ -68,10 +68,9 @@ def make_plan(
     for uuid, network in picture.facts.networks.items():
         if uuid in networks and networks[uuid] != network.line:
             changes.append(Change("network", uuid, "network {}".format(network.name), network.line, networks[uuid]))
-    for uuid, line in vifs.items():
-        vif = picture.facts.vifs[uuid]
+    for vif, line in sorted(((picture.facts.vifs[uuid], line) for uuid, line in vifs.items()), key=lambda row: row[0].name):
         if line != vif.line:
-            changes.append(Change("VIF", uuid, vif.name, vif.line, line))
+            changes.append(Change("VIF", vif.uuid, vif.name, vif.line, line))
     after = Picture(_changed(picture.facts, changes), picture)
     return Plan(changes, after, [text for expectation in document.expect for text in broken(after, expectation)])
 

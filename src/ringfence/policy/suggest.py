@@ -1,15 +1,16 @@
 """What was seen on a network that is only watched, as the records and groups that would let it pass."""
 
 import ipaddress
-from typing import Any, Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Set, Tuple
+from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Set, Tuple
 
 from ..picture.network import Member, NetworkView
-from ..records.addresses import LINK_LOCAL, is_single, show_prefix, single, within
+from ..records.addresses import LINK_LOCAL, Prefix, is_single, show_prefix, single, within
 
 FORWARDS = 8
 """A VIF that uses more addresses than this which are not its own, forwards for others."""
 CLAIMS = ("source", "arp", "neighbour-discovery", "reserved-address", "arrival-source")
 OFFERS = {"dhcp-server": {4: "dhcp", 6: "dhcp6"}, "router-advertisement": {4: "ra", 6: "ra"}}
+TALK = ("unreachable-out", "unreachable-in", "source", "arrival-source", "destination-address")
 WHATEVER = ("mac", "ethertype", "tagged", "link-control", "redirect", "query", "fragment", "ipv6-header")
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.-"
 """What a group's name is made of."""
@@ -36,11 +37,12 @@ class Suggestion(NamedTuple):
 
 
 def suggest(view: NetworkView, seen: Iterable[Seen]) -> List[Suggestion]:
-    """What would have to be said for what was seen to pass; what was seen most first. To be read by a person, not applied blindly."""
+    """What would have to be said for what was seen to pass, kind by kind. To be read by a person, not applied blindly."""
     rows = [row for row in seen if _known(view, row)]
-    found = list(_closed(view, rows)) + list(_addresses(view, rows)) + list(_services(view, rows)) + list(_groups(view, rows))
-    found += list(_machines(view, rows)) + list(_never(view, rows))
-    return sorted(found, key=lambda one: (not one.command, -one.frames, one.what))
+    found: List[Suggestion] = []
+    for kind in (_closed, _addresses, _services, _groups, _machines, _never):
+        found += sorted(kind(view, rows), key=lambda one: one.what)
+    return found
 
 
 def _known(view: NetworkView, row: Seen) -> bool:
@@ -60,20 +62,7 @@ def _closed(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
 
 
 def _addresses(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
-    used: Dict[str, Dict[Any, int]] = {}
-    for row in rows:
-        claim = row.sender in view.members and row.reason in CLAIMS and row.source
-        spoken_to = row.receiver in view.members and row.reason == "destination-address" and row.target
-        vif, text = (row.sender, row.source) if claim else (row.receiver, row.target)
-        if not claim and not spoken_to:
-            continue
-        entry = single(ipaddress.ip_address(text))
-        address = entry.network_address
-        if address.is_unspecified or address.is_multicast or any(within(entry, own) for own in view.members[vif].policy.own):
-            continue
-        table = used.setdefault(vif, {})
-        table[entry] = table.get(entry, 0) + row.frames
-    for vif, table in used.items():
+    for vif, table in _used(view, rows).items():
         member = view.members[vif]
         if len(table) > FORWARDS and not member.router:
             what = "{} sends from {} addresses that are not its own: it forwards for others".format(member.vif.name, len(table))
@@ -90,6 +79,24 @@ def _addresses(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
             else:
                 what = "{} uses {}, which its record does not list".format(member.vif.name, text)
                 yield Suggestion(what, frames, "ringfence ip add {} {}".format(member.vif.name, text))
+
+
+def _used(view: NetworkView, rows: List[Seen]) -> Dict[str, Dict[Prefix, int]]:
+    """By VIF: addresses that it sends from or is spoken to at, and does not list; how many frames of each."""
+    used: Dict[str, Dict[Prefix, int]] = {}
+    for row in rows:
+        claim = row.sender in view.members and row.reason in CLAIMS and row.source
+        spoken_to = row.receiver in view.members and row.reason == "destination-address" and row.target
+        vif, text = (row.sender, row.source) if claim else (row.receiver, row.target)
+        if not claim and not spoken_to:
+            continue
+        entry = single(ipaddress.ip_address(text))
+        address = entry.network_address
+        if address.is_unspecified or address.is_multicast or any(within(entry, own) for own in view.members[vif].policy.own):
+            continue
+        table = used.setdefault(vif, {})
+        table[entry] = table.get(entry, 0) + row.frames
+    return used
 
 
 def _services(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
@@ -110,13 +117,7 @@ def _with_services(member: Member, more: Set[str]) -> str:
 
 def _groups(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
     """VIFs that talked, directly or through one another. A flood that everybody hears makes no company."""
-    pairs: Dict[FrozenSet[str], int] = {}
-    for row in rows:
-        if row.reason not in ("unreachable-out", "unreachable-in") or not {row.sender, row.receiver} <= set(view.members):
-            continue
-        if row.target and _owns(view.members[row.receiver], row.target):
-            pair = frozenset((row.sender, row.receiver))
-            pairs[pair] = pairs.get(pair, 0) + row.frames
+    pairs = _pairs(view, rows)
     names: Set[str] = {group for member in view.members.values() for group in member.policy.groups}
     for company in _companies(pairs):
         members = sorted((view.members[uuid] for uuid in company), key=lambda member: member.vif.name)
@@ -131,6 +132,25 @@ def _groups(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
         if len(talked) < most:
             what += " (in {} of {} pairs: make several groups where that is meant)".format(len(talked), most)
         yield Suggestion(what, sum(talked.values()), "ringfence group add {} {}".format(group, " ".join(missing)))
+
+
+def _pairs(view: NetworkView, rows: List[Seen]) -> Dict[FrozenSet[str], int]:
+    """VIFs of which one sent to an address of the other, be it listed or not yet, and that share no group."""
+    owners: Dict[Prefix, Set[str]] = {entry: set(uuids) for entry, uuids in view.owners.items() if is_single(entry)}
+    for vif, table in _used(view, rows).items():
+        for entry in table:
+            owners.setdefault(entry, set()).add(vif)
+    pairs: Dict[FrozenSet[str], int] = {}
+    for row in rows:
+        if row.sender not in view.members or not row.target or row.reason not in TALK:
+            continue
+        target = owners.get(single(ipaddress.ip_address(row.target)), set())
+        for other in target & ({row.receiver} if row.receiver else target):
+            one, two = view.members[row.sender], view.members[other]
+            if one is not two and (one.isolated or two.isolated) and not one.policy.groups & two.policy.groups:
+                pair = frozenset((row.sender, other))
+                pairs[pair] = pairs.get(pair, 0) + row.frames
+    return pairs
 
 
 def _companies(pairs: Iterable[FrozenSet[str]]) -> List[FrozenSet[str]]:
