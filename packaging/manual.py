@@ -1,4 +1,4 @@
-"""Manual pages and bash completion, from the definitions that make ``--help``."""
+"""Manual pages, bash completion and docs/commands.md, from the definitions that make ``--help``."""
 
 import argparse
 import time
@@ -23,6 +23,34 @@ def pages(epoch):
     for name, parser in _commands(top).items():
         found["ringfence-{}.1".format(name)] = _page(parser, date, [])
     return found
+
+
+def reference():
+    """All commands on one page, in Markdown."""
+    top = cli.parser()
+    lines = ["# Commands", "", "Made from the definitions behind `--help`. In front of a command or behind it:", ""]
+    lines += _table(top)
+    for name, parser in _commands(top).items():
+        what = " ".join((parser.description or "").strip().partition(": ")[2].split())
+        lines += ["", "## ringfence {}".format(name), "", _sentence(what)]
+        lines += ["", *_table(parser)] if _table(parser) else []
+        for inner, deeper in _commands(parser).items():
+            lines += ["", "### ringfence {} {}".format(name, inner), "", _sentence(_help_of(parser, inner)) + "."]
+            lines += ["", *_table(deeper)] if _table(deeper) else []
+    lines += ["", "## Exit status", "", "| status | meaning |", "|---|---|"]
+    lines += ["| {} | {} |".format(number, meaning) for number, meaning in EXITS]
+    return "\n".join(lines) + "\n"
+
+
+def _sentence(text):
+    return text[:1].upper() + text[1:]
+
+
+def _table(parser):
+    """Arguments, but for those that every command takes."""
+    everywhere = () if parser.prog == "ringfence" else ("pool", "fingerprint", "output")
+    rows = [(head, text) for head, text, dest in _arguments(parser) if dest not in everywhere + ("help", "version")]
+    return ["| argument | |", "|---|---|"] + ["| `{}` | {} |".format(head.replace("|", "\\|"), text) for head, text in rows] if rows else []
 
 
 def completion():
@@ -100,6 +128,13 @@ def _help_of(parser, name):
 
 def _options(parser, heading=".SH OPTIONS"):
     lines = []
+    for head, text, _ in _arguments(parser):
+        lines += [".TP", ".B {}".format(_escape(head)), _escape(text)]
+    return [heading] + lines if lines else []
+
+
+def _arguments(parser):
+    """How each is written, what it is for, and its name in the program."""
     for action in parser._actions:
         if isinstance(action, argparse._SubParsersAction) or action.help == argparse.SUPPRESS:
             continue
@@ -111,5 +146,4 @@ def _options(parser, heading=".SH OPTIONS"):
         head = ", ".join(action.option_strings) or metavar or action.dest
         if action.option_strings and action.nargs != 0 and metavar:
             head += " " + metavar
-        lines += [".TP", ".B {}".format(_escape(head)), _escape((action.help or "").replace("%%", "%"))]
-    return [heading] + lines if lines else []
+        yield head, (action.help or "").replace("%%", "%"), action.dest

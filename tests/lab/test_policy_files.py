@@ -180,3 +180,20 @@ def test_a_time_that_is_none_is_refused(pool: Pool, host: Host, policy: Path, ti
     assert done.returncode == 2
     assert f"{time_given!r} is no time: write 90s, 5m or 1h" in done.stderr
     assert lines(pool) == before
+
+
+def test_a_dry_run_shows_the_flows_that_come_and_go(pool: Pool, host: Host, policy: Path) -> None:
+    before = lines(pool)
+    shown = ringfence(host, "ip", "add", "blue1/0", "10.0.0.111", "--dry-run", "-v")
+    assert (shown.returncode, shown.stderr) == (0, "")
+    flows = [line.strip() for line in shown.stdout.splitlines() if " xenbr0 " in line]
+    assert {line.split()[0] for line in flows} == {"h1", "h2"}
+    assert all("10.0.0.111" in line for line in flows if line.split()[2] == "+")
+    assert lines(pool) == before
+    there = ringfence(host, "ip", "add", "blue1/0", "10.0.0.111")
+    assert there.returncode == 0
+    installed = host.switch.run("ovs-ofctl", "-O", "OpenFlow14", "dump-flows", "xenbr0")
+    assert installed.count("10.0.0.111") == len([line for line in flows if line.startswith("h1")])
+    policy.write_text("vifs: {blue1/0: 'ipv4=10.0.0.11 groups=blue'}\n")
+    back = ringfence(host, "apply", "-f", str(policy), "--dry-run", "-v").stdout
+    assert {line.split()[2] for line in back.splitlines() if " xenbr0 " in line} == {"-"}

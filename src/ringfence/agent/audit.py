@@ -5,12 +5,14 @@ import re
 from typing import Dict, List, NamedTuple, Set
 
 from ..flows import FlowSet
+from ..flows.pipeline import RECEIVER, SENDER
 from ..switch import ofctl
 from ..switch.ovsdb import BridgeState
 
 log = logging.getLogger("ringfence")
 STOCK_COOKIE = "cookie=0x1/-1"
 """All VIFs of a host share this one."""
+_NUMBER = re.compile(r"\b(?:{}|{})=(0x[0-9a-f]+)(?![0-9a-f/])".format(SENDER, RECEIVER))
 _IN_PORT = re.compile(r"\bin_port=(\d+)")
 _MAC = re.compile(r"\b(?:dl_src|arp_sha|nd_sll|nd_tll)=([0-9a-f:]{17})(?![0-9a-f:/])")
 
@@ -20,6 +22,16 @@ class Finding(NamedTuple):
     kind: str
     """``missing``, ``extra`` or ``orphan`` for flows, ``port`` for settings of a port."""
     what: str
+
+
+def vif_of(finding: Finding, bridge: BridgeState, numbers: Dict[str, int]) -> str:
+    """uuid of the VIF that a finding is about, by port or by its number in the flow (``numbers`` by uuid); "" for none in particular."""
+    for port in bridge.ports:
+        at = "in_port={}".format(port.ofport)
+        if port.external_ids.get("xs-vif-uuid") and (finding.what.split(" ")[0] == port.name or at in finding.what.split(",")):
+            return port.external_ids["xs-vif-uuid"]
+    named = {int(number, 16) for number in _NUMBER.findall(finding.what)}
+    return next((uuid for uuid, number in sorted(numbers.items()) if number in named), "")
 
 
 def stock_flows(bridge: str) -> Dict[int, List[str]]:

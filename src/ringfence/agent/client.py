@@ -7,6 +7,9 @@ from typing import Any, Dict, Optional
 from .. import paths
 from ..errors import Unreachable
 
+LIMIT = 1 << 16
+"""Bytes of a request."""
+
 
 def ask(request: Dict[str, Any], timeout: float, path: Optional[str] = None) -> Dict[str, Any]:
     """The agent's answer. Raises Unreachable."""

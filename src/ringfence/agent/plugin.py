@@ -10,10 +10,9 @@ import xmlrpc.client
 from typing import Any, Dict, List, Optional
 
 from ..errors import RingfenceError
-from .client import ask
-from .socket import LIMIT
+from .client import LIMIT, ask
 
-READING = ("status", "metrics", "wait", "trace", "audit", "proposal", "drops")
+READING = ("status", "metrics", "wait", "trace", "audit", "proposal", "drops", "preview")
 """What may be asked from outside the host."""
 PATIENCE_S = 40.0
 

@@ -1,15 +1,16 @@
 """What the agent's socket is asked: by the hook, by the command line."""
 
+import copy
 import time
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 from .. import __version__
 from ..errors import RingfenceError
-from ..flows import FlowSet
+from ..flows import FlowSet, Numbers, compile_bridge
 from ..flows.pipeline import KIND_DROP, KIND_LOCAL, read_cookie
-from ..picture import Facts
+from ..picture import Facts, Picture
 from ..picture.kind import parse_kind
-from ..shape import NONE, Keys, check
+from ..shape import NONE, Items, Keys, check
 from ..switch import ofctl, port
 from ..switch.ovsdb import OvsdbView, read_once
 from . import audit, metrics
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from .agent import Agent
 
 LONGEST_WAIT_S = 30.0
+MOST_FLOWS = 2000
+"""That a preview shows."""
+PREVIEW = Keys({"lines": [Items(str, str, (NONE, str))]}, {})
 TRACE = Keys({"source": str, "kind": str}, {"target": TEXT, "address": TEXT})
 WAIT = Keys({"kind": str, "uuid": str, "line": (NONE, str)}, {"timeout": (int, float)})
 
@@ -41,6 +45,7 @@ class Requests:
             "audit": self._audit,
             "proposal": self._proposal,
             "trace": self._trace,
+            "preview": self._preview,
             "metrics": self._metrics,
             "drops": self._drops,
             "rollback": self._rollback,
@@ -202,18 +207,21 @@ class Requests:
             if agent.reconciler.picture is None:
                 return {"error": "the agent does not know the pool yet"}
             layouts = lay_out(agent.reconciler.picture, named(view, agent.state.plugs))
-            found = []
+            found: List[List[str]] = []
             for name, bridge in view.bridges.items():
                 writer = agent.reconciler.writers.get(name)
                 wanted = writer.installed if writer and writer.installed is not None else FlowSet()
-                found += audit.compare(bridge, wanted, layouts[name].fenced)
+                for finding in audit.compare(bridge, wanted, layouts[name].fenced):
+                    vif = audit.vif_of(finding, bridge, agent.state.numbers.get(name, {}).get("vif", {}))
+                    known = agent.reconciler.picture.facts.vifs.get(vif)
+                    found.append(list(finding) + [known.name if known is not None else vif])
             if request.get("repair"):
                 for name, bridge in view.bridges.items():
                     audit.sweep(bridge)
                     if name in agent.reconciler.writers:
                         agent.reconciler.writers[name].forget()
                 agent.reconcile(view)
-            return {"findings": [list(finding) for finding in found]}
+            return {"findings": found}
 
     def _trace(self, request: Dict[str, Any]) -> Dict[str, Any]:
         """What the switch does with the first frame of an exchange; ``known`` is false where the sender is not here."""
@@ -226,6 +234,31 @@ class Requests:
             view = named(read_once(), self.agent.state.plugs)
         found = trace(picture, view, request["source"], request.get("target"), request.get("address"), kind)
         return {"known": False} if found is None else dict(found._asdict(), known=True)
+
+    def _preview(self, request: Dict[str, Any]) -> Dict[str, Any]:
+        """The flows of this host's bridges that lines of VIFs and networks would add (``+``) and take away (``-``)."""
+        check(request, PREVIEW)
+        agent = self.agent
+        with agent.lock:
+            known, view = agent.reconciler.picture, named(read_once(), agent.state.plugs)
+            numbers = copy.deepcopy(agent.state.numbers)
+        if known is None:
+            return {"error": "the agent does not know the pool yet"}
+        vifs, networks = dict(known.facts.vifs), dict(known.facts.networks)
+        for kind, uuid, line in request["lines"]:
+            rows: Dict[str, Any] = vifs if kind == "VIF" else networks
+            if uuid in rows:
+                rows[uuid] = rows[uuid]._replace(line=line)
+        then = Picture(known.facts._replace(vifs=vifs, networks=networks), known)
+        before, after = lay_out(known, view), lay_out(then, view)
+        found: List[str] = []
+        for name in sorted(view.bridges):
+            kept = Numbers(numbers.get(name, {}))
+            have = {str(flow) for flow in compile_bridge(before[name].plan, kept)}
+            want = {str(flow) for flow in compile_bridge(after[name].plan, Numbers(kept.kept()))}
+            found += ["{} - {}".format(name, flow) for flow in sorted(have - want)]
+            found += ["{} + {}".format(name, flow) for flow in sorted(want - have)]
+        return {"flows": found[:MOST_FLOWS], "more": max(0, len(found) - MOST_FLOWS)}
 
     def _rollback(self, request: Dict[str, Any]) -> Dict[str, Any]:
         """Take up what the command line has kept, or keep what it wrote."""

@@ -8,9 +8,9 @@ import threading
 from typing import Any, Callable, Dict
 
 from .. import paths
+from .client import LIMIT
 
 log = logging.getLogger("ringfence")
-LIMIT = 1 << 16
 
 
 class _Handler(socketserver.StreamRequestHandler):

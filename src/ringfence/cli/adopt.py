@@ -9,6 +9,7 @@ from ..records import Record, parse_record
 from ..records.addresses import parse_prefix, sort_prefixes
 from ..xapi.keys import KEY
 from ..xapi.store import mirror_key
+from .dry import add_dry_run
 from .pool import Found, Pool, show_line
 
 HELP = "make a proposal in a VM's vm-data its policy; take a copied record over"
@@ -27,7 +28,7 @@ def define(parser: Any) -> None:
     parser.add_argument("vm", help="name or uuid of the VM")
     parser.add_argument("--from", dest="source", choices=("ringfence", "nova"), default="ringfence", help="whose vm-data is read")
     parser.add_argument("--yes", action="store_true", help="do not ask")
-    parser.add_argument("--dry-run", action="store_true", help="show before and after, and change nothing")
+    add_dry_run(parser)
 
 
 def run(options: Any) -> int:
@@ -41,6 +42,8 @@ def run(options: Any) -> int:
         line = str(record._replace(mac=found.facts.mac))
         print("{} ({})\n  before: {}\n  after:  {}".format(found.facts.name, source, show_line(before), show_line(line)))
     if options.dry_run:
+        if options.verbose:
+            pool.preview([("VIF", found.facts.uuid, pool.line(found, record)) for found, record, _ in offers])
         return 0
     if not options.yes and not _agreed():
         sys.stderr.write("ringfence: nothing changed\n")

@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterable, Optional, Union
 
 from ..agent.client import ask
 from ..errors import RingfenceError, Unreachable, XapiFailure
+from ..inventory import installation_uuid
 from ..xapi.session import Session
 
 PLUGIN = "ringfence"
@@ -27,9 +28,9 @@ class Agents:
 
     @property
     def here(self) -> str:
-        """uuid of the host that this is dom0 of; "" elsewhere. Raises Unreachable where its agent does not answer."""
+        """uuid of the host that this is dom0 of; "" elsewhere."""
         if self._here is None:
-            self._here = str(ask({"op": "status"}, 10.0)["host"]) if self._local else ""
+            self._here = installation_uuid() if self._local else ""
         return self._here
 
     def ask(self, host: str, request: Dict[str, Any], timeout: float) -> Dict[str, Any]:

@@ -11,6 +11,7 @@ from ..agent.state import write_whole
 from ..errors import Refused, RingfenceError, Unreachable
 from ..policy.plan import Change
 from ..xapi.rollback import LONGEST_S, keep
+from .dry import add_dry_run
 from .policy_file import add_file, plan_of, refuse_broken, show_plan
 from .pool import Pool, here_only
 
@@ -21,7 +22,7 @@ EVERY_S = 5.0
 
 def define(parser: Any) -> None:
     add_file(parser)
-    parser.add_argument("--dry-run", action="store_true", help="show before and after, who gains and loses whom, and change nothing")
+    add_dry_run(parser, ", who gains and loses whom")
     again = "put everything back unless ringfence confirm follows in time, whatever becomes of this command"
     parser.add_argument("--confirm-within", metavar="120s", type=_seconds, help=again)
 
@@ -32,6 +33,8 @@ def run(options: Any) -> int:
     plan = plan_of(pool, options.file, options.prune)
     show_plan(pool, plan)
     if options.dry_run:
+        if options.verbose and plan.changes:
+            pool.preview([(change.kind, change.uuid, change.after) for change in plan.changes])
         return 1 if plan.broken else 0
     refuse_broken(plan, options.file)
     if options.confirm_within and plan.changes:

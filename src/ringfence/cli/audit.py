@@ -23,7 +23,8 @@ def run(options: Any) -> int:
     if not found and options.output == "table":
         print("nothing is amiss")
         return 0
-    show.rows(options.output, ["bridge", "kind", "what"], [dict(zip(("bridge", "kind", "what"), row)) for row in found])
+    rows = [dict(zip(("bridge", "kind", "what", "vif"), row)) for row in found]
+    show.rows(options.output, ["bridge", "vif", "kind", "what"], rows)
     if options.repair and found:
         found = ask(dict(request, repair=False), WAIT_S)["findings"]
         sys.stderr.write("ringfence: {}\n".format("{} still amiss".format(len(found)) if found else "repaired"))

@@ -1,10 +1,9 @@
 """ringfence check: what in the pool's policy is probably not meant, and how to mend it."""
 
 import ipaddress
-from typing import Any, Dict, Iterator, List, Tuple
+from typing import Any, Dict, Iterator, List, Set
 
-from ..agent.client import ask
-from ..errors import Unreachable
+from ..errors import RingfenceError
 from ..picture.lint import ERROR, HINT, SEVERITIES, WARNING, Finding, lint
 from ..records.addresses import LINK_LOCAL, single, within
 from . import show
@@ -90,13 +89,12 @@ def _addresses(networks: Dict[str, str], device: str) -> List[Any]:
 
 
 def _hosts(pool: Pool) -> Iterator[Finding]:
-    """Hosts that show no sign of ringfence, as the agent here sees it."""
-    if not pool.local:
-        return
-    try:
-        missing: Tuple[str, ...] = tuple(ask({"op": "status"}, 5.0)["hosts_without_agent"])
-    except Unreachable as error:
-        yield Finding(ERROR, "this host", error.what, error.mend or "start ringfenced")
-        return
-    for name in missing:
+    """Hosts whose agent does not answer, and those that show no sign of ringfence, as the others see it."""
+    missing: Set[str] = set()
+    for host, answer in sorted(pool.agents.ask_all(pool.agents.names, {"op": "status"}, 5.0).items()):
+        if isinstance(answer, RingfenceError):
+            yield Finding(ERROR, "host {}".format(pool.agents.names[host]), answer.what, answer.mend or "start ringfenced there")
+        else:
+            missing |= set(answer["hosts_without_agent"])
+    for name in sorted(missing):
         yield Finding(ERROR, "host {}".format(name), "no sign of ringfence", "start or install ringfenced there")

@@ -5,6 +5,7 @@ from typing import Any, Dict, List, Set
 
 from ..records.record import parse_group
 from . import show
+from .dry import add_dry_run
 from .pool import Pool
 
 HELP = "list and show groups, add and remove members"
@@ -20,7 +21,7 @@ def define(parser: Any) -> None:
         action = actions.add_parser(name, help=text)
         action.add_argument("group")
         action.add_argument("vifs", nargs="+", metavar="VIF", help="VM/DEVICE or the VIF's uuid")
-        action.add_argument("--dry-run", action="store_true", help="show before and after, and change nothing")
+        add_dry_run(action)
 
 
 def run(options: Any) -> int:

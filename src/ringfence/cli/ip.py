@@ -6,6 +6,7 @@ from typing import Any, List, Tuple
 from ..errors import BadInput, BadRecord
 from ..records.addresses import Prefix, parse_prefix, show_all, show_prefix, single, sort_prefixes, within
 from . import show
+from .dry import add_dry_run
 from .pool import Found, Pool, refuse_shared
 
 HELP = "add, remove and list own addresses"
@@ -18,7 +19,7 @@ def define(parser: Any) -> None:
         action = actions.add_parser(name, help=text)
         action.add_argument("vif", help="VM/DEVICE or the VIF's uuid")
         action.add_argument("addresses", nargs="+", metavar="ADDRESS", help="address or prefix")
-        action.add_argument("--dry-run", action="store_true", help="show before and after, and change nothing")
+        add_dry_run(action)
         if name == "add":
             action.add_argument("--shared", action="store_true", help="also where another VIF owns the address (VRRP, a common list)")
     listed = actions.add_parser("list", help="the own addresses of a VIF")

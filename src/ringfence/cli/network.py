@@ -7,6 +7,7 @@ from ..records.line import join_line, split_line
 from ..records.network import KEYS, parse_network
 from ..xapi.keys import KEY
 from . import show
+from .dry import add_dry_run
 from .pool import Pool, show_line
 
 HELP = "list, show, set and clear the lines of networks"
@@ -26,7 +27,7 @@ def define(parser: Any) -> None:
         if name == "set":
             action.add_argument("words", nargs="+", metavar="KEY=VALUE", help=", ".join(KEYS))
         if name != "show":
-            action.add_argument("--dry-run", action="store_true", help="show before and after, and change nothing")
+            add_dry_run(action)
 
 
 def run(options: Any) -> int:

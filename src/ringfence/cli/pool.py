@@ -1,9 +1,11 @@
 """The pool as the command line sees it: names resolved, lines read, changed and confirmed."""
 
+import json
 import os
 import sys
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
+from ..agent.client import LIMIT
 from ..errors import BadInput, BadRecord, Refused, Unreachable
 from ..picture import Facts, Picture, VifFacts
 from ..records import Record, parse_record
@@ -15,6 +17,7 @@ from .agents import Agents
 from .credentials import credentials
 
 IN_FORCE_S = 10.0
+PREVIEW_S = 30.0
 
 
 class Found(NamedTuple):
@@ -30,6 +33,7 @@ class Pool:
 
     def __init__(self, options: Any) -> None:
         self._dry = bool(getattr(options, "dry_run", False))
+        self._verbose = bool(getattr(options, "verbose", False))
         host = remote(options)
         self.session = Session(host, getattr(options, "fingerprint", None) or "")
         self.local = not host
@@ -127,10 +131,28 @@ class Pool:
         if not told:
             print("{}\n  before: {}\n  after:  {}".format(name, show_line(before), show_line(after)))
         if self._dry:
+            if self._verbose:
+                self.preview([(kind, uuid, after)])
             return False
         write_line(self.session, kind, ref, after)
         self.confirm(kind, uuid, after)
         return True
+
+    def preview(self, lines: List[Tuple[str, str, Optional[str]]]) -> None:
+        """Print the flows that lines (kind, uuid, line) would add and take away, host by host. Raises Unreachable."""
+        networks = {self.facts.vifs[uuid].network if kind == "VIF" else uuid for kind, uuid, _ in lines}
+        hosts = {v.host for v in self.facts.vifs.values() if v.network in networks and v.host}
+        request = {"op": "preview", "lines": [list(line) for line in lines]}
+        if len(json.dumps(request)) >= LIMIT:
+            raise BadInput("{} lines are too many to show their flows".format(len(lines)), mend="leave out -v")
+        for host, answer in sorted(self.agents.ask_all(sorted(hosts), request, PREVIEW_S).items()):
+            if not isinstance(answer, dict):
+                raise answer
+            name = self.facts.hosts.get(host, host)
+            for flow in answer["flows"]:
+                print("  {} {}".format(name, flow))
+            if answer["more"]:
+                print("  {}: {} flows more".format(name, answer["more"]))
 
     def write(self, kind: str, uuid: str, line: Optional[str]) -> None:
         """One line of a VIF or network, by uuid, without waiting for it to be in force. Raises RingfenceError."""
@@ -144,10 +166,7 @@ class Pool:
         Raises Unreachable where it is not in force on this host.
         """
         request = {"op": "wait", "kind": kind, "uuid": uuid, "line": line, "timeout": IN_FORCE_S}
-        try:
-            here = self.agents.here
-        except Unreachable as error:
-            raise Unreachable("the change is written, but not known to be in force: {}".format(error)) from None
+        here = self.agents.here
         networks = {self.facts.vifs[uuid].network} if uuid in self.facts.vifs else {uuid}
         hosts = {v.host for v in self.facts.vifs.values() if v.network in networks and v.host} | ({here} if here else set())
         late = []
@@ -155,8 +174,11 @@ class Pool:
             if isinstance(answer, dict) and answer.get("in_force"):
                 continue
             if host == here:
-                reason = "not in force after {:g} s".format(IN_FORCE_S) if isinstance(answer, dict) else str(answer)
-                raise Unreachable("the change is written, but {}".format(reason), mend="see ringfence status")
+                if isinstance(answer, dict):
+                    raise Unreachable(
+                        "the change is written, but not in force after {:g} s".format(IN_FORCE_S), mend="see ringfence status"
+                    )
+                raise Unreachable("the change is written, but not known to be in force: {}".format(answer))
             late.append(self.facts.hosts.get(host, host))
         if late:
             text = "ringfence: written, but not known to be in force on {}: see ringfence status there\n"

@@ -6,6 +6,7 @@ from ..errors import BadRecord
 from ..records.addresses import show_all
 from ..xapi.keys import KEY
 from . import show
+from .dry import add_dry_run
 from .pool import Found, Pool, edit, refuse_shared, show_line
 
 HELP = "list, show, set and clear the records of VIFs"
@@ -24,7 +25,7 @@ def define(parser: Any) -> None:
     gone = actions.add_parser("clear", help="remove a record: the VIF is as its network and XAPI say")
     gone.add_argument("vif", help="VM/DEVICE or the VIF's uuid")
     for action in (put, gone):
-        action.add_argument("--dry-run", action="store_true", help="show before and after, and change nothing")
+        add_dry_run(action)
 
 
 def run(options: Any) -> int:

@@ -17,6 +17,14 @@ def parse_prefix(text: str, version: Optional[int] = None, lenient: bool = False
     stock XAPI does (they are masked away); otherwise they are an error with both readings.
     """
     word = text.strip()
+    if "/" not in word and "%" not in word:
+        try:  # the usual case first: an interface is two objects more
+            network = (ipaddress.IPv6Network if ":" in word else ipaddress.IPv4Network)(word)
+        except ValueError:
+            pass
+        else:
+            if version in (None, network.version):
+                return network
     try:
         interface = ipaddress.ip_interface(word)
     except ValueError:

@@ -6,7 +6,7 @@ from typing import FrozenSet, List, NamedTuple, Optional, Tuple
 from ..errors import BadRecord
 from ..mac import parse_mac
 from .addresses import Prefix, parse_prefix, show_all, sort_prefixes
-from .line import join_line, listed, one_of, split_line
+from .line import LIMIT_BYTES, join_line, listed, one_of, split_line
 
 MODES = ("unlocked", "locked", "isolated", "disabled")
 SERVICES = ("dhcp", "dhcp6", "ra", "router")
@@ -15,6 +15,8 @@ SYNONYMS = {"locking-mode": "mode", "ipv4-allowed": "ipv4", "ipv6-allowed": "ipv
 MAX_ADDRESSES = 64
 MAX_GROUPS = 32
 MAX_PEERS = 64
+GROWTH = 5
+"""A canonical line has no more bytes than this for each character given: ``'`` in a quoted value becomes ``'"'"'``."""
 
 _GROUP = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}\Z")
 
@@ -94,5 +96,6 @@ def parse_record(text: str) -> Record:
         mac=parse_mac(words["mac"]) if "mac" in words else None,
         extra=extra,
     )
-    split_line(str(record), KEYS)
+    if len(text) > LIMIT_BYTES // GROWTH:
+        split_line(str(record), KEYS)
     return record
