@@ -53,7 +53,8 @@ def link_local(number: int) -> str:
     return str(ipaddress.IPv6Address((0xFE80 << 112) | int.from_bytes(raw, "big")))
 
 
-def generated(chance: random.Random) -> Picture:
+def generated(chance: random.Random, more: str = "") -> Picture:
+    """``more``: further words of the network's line."""
     line = chance.choice(
         [
             "default=isolated inside=10.0.0.0/24,fd00::/64 gateways=10.0.0.1,fd00::1",
@@ -83,4 +84,4 @@ def generated(chance: random.Random) -> Picture:
             words = ["mode=nonsense"]
         vifs.append(vif(f"v{number}", number, " ".join(words), here=chance.random() < 0.75, migrating=chance.random() < 0.1))
     vifs[0] = vifs[0]._replace(host="here", line="mode=isolated ipv4=10.0.0.11 ipv6=fd00::11 groups=a")
-    return picture(line, *vifs)
+    return picture(f"{line} {more}".strip(), *vifs)

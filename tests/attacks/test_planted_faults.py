@@ -35,7 +35,7 @@ def without(table: str, *fields: str, drops: bool = False) -> Callable[[FlowSet]
     def plant(flows: FlowSet) -> FlowSet:
         planted, changed = FlowSet(), 0
         for flow in flows:
-            hit = flow.table == TABLES[table] and {row[0] for row in flow.match} & set(fields) and bool(flow.actions) != drops
+            hit = flow.table == TABLES[table] and {row[0] for row in flow.match} & set(fields) and bool(flow.drops) == drops
             changed += bool(hit)
             if hit and drops:
                 continue

@@ -78,7 +78,7 @@ def outputs(flows: FlowSet, frame: bytes, in_port: int, learning: Learning) -> t
 def generated_switch(switch: DummySwitch, seed: int) -> tuple[FlowSet, Frames, dict[int, int], int]:
     """A generated pool in the switch: its flows, frames of its parties, the VLANs of its access ports, and that of its network."""
     chance = random.Random(seed)
-    pool = generated(chance)
+    pool = generated(chance, random.Random(seed + 1000000).choices(["", "enforce=watch"], (9, 1))[0])
     tag = chance.choice([0, 120])
     local = INTERNAL if tag else LOCAL
     bond = random.Random(-seed).choices([{}, {"backups": (UPLINK,)}, {"deaf": (UPLINK,)}], (17, 1, 2))[0]

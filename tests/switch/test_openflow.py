@@ -33,7 +33,12 @@ def dumped(switch: DummySwitch) -> list[str]:
 
 
 def some(count: int) -> list[FlowSet]:
-    return [compiled(generated(random.Random(seed)), tag=random.Random(seed).choice([0, 120]))[0] for seed in range(count)]
+    """Every fifth of a network that is watched."""
+    lines = ["", "", "", "", "enforce=watch"]
+    return [
+        compiled(generated(random.Random(seed), lines[seed % len(lines)]), tag=random.Random(seed).choice([0, 120]))[0]
+        for seed in range(count)
+    ]
 
 
 def test_both_ways_install_the_same(switch: DummySwitch, session: Session) -> None:

@@ -10,7 +10,8 @@ from ..records.addresses import parse_prefix, sort_prefixes
 from ..xapi.keys import KEY
 from ..xapi.store import mirror_key
 from .dry import add_dry_run
-from .pool import Found, Pool, show_line
+from .names import Found
+from .pool import Pool, show_line
 
 HELP = "make a proposal in a VM's vm-data its policy; take a copied record over"
 NOVA = "vm-data/networking/"

@@ -102,14 +102,10 @@ def _sides(pool: Pool, name: str) -> List[Side]:
     try:
         address = str(ipaddress.ip_address(name))
     except ValueError:
-        found = [pool.vif(name)] if "/" in name or _is_vif(pool, name) else pool.vifs_of(name)
+        found = [pool.vif(name)] if "/" in name or pool.names.of_uuid(name) else pool.vifs_of(name)
         return [Side(one.facts.name, vif=one.facts.uuid) for one in found]
     owners = [v for uuid in pool.picture.networks for v in pool.picture.owners(uuid, ipaddress.ip_network(address))]
     return [Side("{} ({})".format(address, v.name), v.uuid, address) for v in owners] or [Side(address, address=address)]
-
-
-def _is_vif(pool: Pool, name: str) -> bool:
-    return any(uuid.startswith(name.lower()) for uuid in pool.facts.vifs) and len(name) >= 4
 
 
 def _network(pool: Pool, one: Side, other: Side) -> str:

@@ -1,6 +1,7 @@
 """ringfence export: the pool's policy as a file, to be kept, reviewed, changed and applied."""
 
 import sys
+from collections import Counter
 from typing import Any
 
 from ..picture import VifFacts
@@ -17,11 +18,11 @@ def define(_: Any) -> None:
 
 def run(options: Any) -> int:
     pool = Pool(options)
-    names = [vif.name for vif in pool.facts.vifs.values()]
+    names = Counter(vif.name for vif in pool.facts.vifs.values())
 
     def name_of(vif: VifFacts) -> str:
         """The VM's uuid where several VIFs bear one name."""
-        return vif.name if names.count(vif.name) == 1 else "{}/{}".format(vif.vm, vif.device)
+        return vif.name if names[vif.name] == 1 else "{}/{}".format(vif.vm, vif.device)
 
     document = export(pool.picture, name_of)
     sys.stdout.write(print_json(document) if options.output == "json" else print_yaml(document))

@@ -7,7 +7,8 @@ from ..errors import BadInput, BadRecord
 from ..records.addresses import Prefix, parse_prefix, show_all, show_prefix, single, sort_prefixes, within
 from . import show
 from .dry import add_dry_run
-from .pool import Found, Pool, refuse_shared
+from .names import Found
+from .pool import Pool, refuse_shared
 
 HELP = "add, remove and list own addresses"
 

@@ -5,7 +5,7 @@ import gc
 import re
 import sys
 from importlib import import_module
-from typing import Any, Dict, Iterator, List, NoReturn, Optional
+from typing import Any, Dict, Iterator, List, NoReturn, Optional, Sequence
 
 from .. import __version__
 from ..errors import RingfenceError
@@ -39,13 +39,18 @@ class Parser(argparse.ArgumentParser):
         self.exit(2, "ringfence: {}: see {} --help\n".format(" ".join(message.split()), self.prog))
 
 
-def parser() -> argparse.ArgumentParser:
+def parser(words: Sequence[str] = ()) -> argparse.ArgumentParser:
+    """With all commands, or (``words`` are those typed) with the definitions of those alone that are named there."""
+    named = set(words) & set(COMMANDS) or set(COMMANDS)
     top = Parser(prog="ringfence", description="Guest isolation for XenServer and XCP-ng on Open vSwitch.")
     top.add_argument("--version", action="version", version=__version__)
     _common(top, {"pool": None, "fingerprint": None, "output": "table"})
     commands = top.add_subparsers(dest="command", metavar="COMMAND")
     commands.required = True  # as an argument only from Python 3.7 on
     for name in COMMANDS:
+        if name not in named:
+            commands.add_parser(name)
+            continue
         module = import_module("ringfence.cli." + name)
         command = commands.add_parser(name, help=module.HELP, description=module.__doc__)
         module.define(command)
@@ -85,7 +90,7 @@ def _ends(parser: argparse.ArgumentParser) -> Iterator[argparse.ArgumentParser]:
 
 def main(argv: Optional[List[str]] = None) -> int:
     """Exit status: 0 done, 1 negative answer, 2 usage or bad input, 3 unreachable, 4 refused by the pool."""
-    options = parser().parse_args(argv)
+    options = parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
     if argv is None:
         gc.disable()  # this process ends soon: looking through a large pool's rows for garbage takes longer than they are needed
     try:

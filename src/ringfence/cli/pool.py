@@ -3,11 +3,11 @@
 import json
 import os
 import sys
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from ..agent.client import LIMIT
 from ..errors import BadInput, BadRecord, Refused, Unreachable
-from ..picture import Facts, Picture, VifFacts
+from ..picture import Facts, Picture
 from ..records import Record, parse_record
 from ..records.addresses import show_prefix
 from ..xapi.rows import Tables, read_tables, rows_of
@@ -15,17 +15,10 @@ from ..xapi.session import Session
 from ..xapi.store import KEY, write_line
 from .agents import Agents
 from .credentials import credentials
+from .names import Found, Names, begins
 
 IN_FORCE_S = 10.0
 PREVIEW_S = 30.0
-
-
-class Found(NamedTuple):
-    """A VIF by whatever name it was called."""
-
-    ref: str
-    row: Dict[str, Any]
-    facts: VifFacts
 
 
 class Pool:
@@ -43,39 +36,25 @@ class Pool:
         self.agents = Agents(self.session, self.tables["host"], self.local)
         self.facts: Facts = rows_of(self.tables).facts
         self.picture = Picture(self.facts)
+        self.names = Names(self.tables["vif"], self.facts.vifs)
         self._refs: Dict[str, str] = {}
         """References of VIFs and networks by uuid."""
 
     def vif(self, name: str) -> Found:
         """``VM/DEVICE`` by VM name-label or uuid, or a VIF's uuid; uuids by any unambiguous prefix. Raises BadInput."""
         owner, slash, device = name.rpartition("/")
-        found = []
-        vms: Dict[str, str] = {}
-        for ref, row in self.tables["vif"].items():
-            facts = self.facts.vifs.get(row["uuid"])
-            if facts is None:
-                continue
-            if slash and facts.device == device and (facts.vm_name == owner or _prefix(owner, facts.vm)):
-                found.append(Found(ref, row, facts))
-                vms[facts.vm] = facts.vm_name
-            elif not slash and _prefix(name, facts.uuid):
-                found.append(Found(ref, row, facts))
+        found = [one for one in self.names.of_vm(owner) if one.facts.device == device] if slash else self.names.of_uuid(name)
         if len(found) == 1:
             return found[0]
         if found:
-            listed = ", ".join(sorted(vms or {f.facts.uuid: "" for f in found}))
+            listed = ", ".join(sorted(one.facts.vm if slash else one.facts.uuid for one in found))
             raise BadInput("{} names several".format(name), mend="use one of these uuids: {}".format(listed))
         mend = "write VM/DEVICE, as ringfence vif list shows it" if slash else "write VM/DEVICE or the VIF's uuid"
         raise BadInput("no VIF is called {}".format(name), mend=mend)
 
     def vifs_of(self, vm: str) -> List[Found]:
         """All VIFs of a VM, by its name-label or uuid, in the order of their devices. Raises BadInput."""
-        found = [
-            Found(ref, row, self.facts.vifs[row["uuid"]])
-            for ref, row in self.tables["vif"].items()
-            if row["uuid"] in self.facts.vifs
-            and (self.facts.vifs[row["uuid"]].vm_name == vm or _prefix(vm, self.facts.vifs[row["uuid"]].vm))
-        ]
+        found = self.names.of_vm(vm)
         vms = sorted({one.facts.vm for one in found})
         if len(vms) > 1:
             raise BadInput("{} names several".format(vm), mend="use one of these uuids: {}".format(", ".join(vms)))
@@ -86,7 +65,7 @@ class Pool:
     def network(self, name: str) -> Tuple[str, Dict[str, Any]]:
         """Reference and row, by name-label, bridge or uuid. Raises BadInput."""
         rows = self.tables["network"].items()
-        found = [(ref, row) for ref, row in rows if name in (row["name_label"], row["bridge"]) or _prefix(name, row["uuid"])]
+        found = [(ref, row) for ref, row in rows if name in (row["name_label"], row["bridge"]) or begins(name, row["uuid"])]
         if len(found) != 1:
             listed = ", ".join(sorted(row["uuid"] for _, row in found) or sorted(row["name_label"] for _, row in rows))
             what = "several networks are called {}" if found else "no network is called {}"
@@ -207,10 +186,6 @@ def _says(line: str) -> Optional[Record]:
 
 def show_line(line: Optional[str]) -> str:
     return "(no record)" if line is None else line or "(empty record)"
-
-
-def _prefix(word: str, uuid: str) -> bool:
-    return len(word) >= 4 and uuid.startswith(word.lower())
 
 
 def edit(record: Record, words: List[str]) -> Record:

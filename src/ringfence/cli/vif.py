@@ -7,7 +7,8 @@ from ..records.addresses import show_all
 from ..xapi.keys import KEY
 from . import show
 from .dry import add_dry_run
-from .pool import Found, Pool, edit, refuse_shared, show_line
+from .names import Found
+from .pool import Pool, edit, refuse_shared, show_line
 
 HELP = "list, show, set and clear the records of VIFs"
 

@@ -2,12 +2,13 @@
 
 A drop says its reason in a register and leads here, where the first frame of its kind makes the counter of all that follow.
 On enforced networks nothing of the frame itself tells counters apart: a flood of any kind makes no more than one for each
-VIF and reason, and no more datapath flows. On watched ones its addresses do, for they are what is to be learned.
+VIF and reason, and no more datapath flows. On watched ones its addresses do, for they are what is to be learned. That a flood
+does not reach strangers is no drop: counting its copies would cost the switch more than making them.
 """
 
 from .fields import ARP, IPV4, IPV6, match
-from .flow import FlowSet, learn, resubmit
-from .pipeline import REASON, RECEIVER, SENDER, WATCHED
+from .flow import FlowSet, learn, load, resubmit
+from .pipeline import COPY, REASON, RECEIVER, SENDER, WATCHED
 
 ADDRESSES = ((IPV4, ("nw_src", "nw_dst")), (IPV6, ("ipv6_src", "ipv6_dst")), (ARP, ("arp_spa", "arp_tpa")))
 LIMIT = 16384
@@ -15,6 +16,7 @@ WATCHED_LIMIT = 4096
 
 
 def shared(flows: FlowSet) -> None:
+    flows.add("count", 200, match(**{COPY: 1}), [load(REASON, 0)])
     # Frames of machines are told apart by whom they are for; those of VIFs here by whom they are from.
     flows.add("count", 0, (), [learn(1, LIMIT, 0, (SENDER, REASON, WATCHED)), resubmit("counted")])
     to_a_guest = learn(2, LIMIT, 0, (SENDER, RECEIVER, REASON, WATCHED))

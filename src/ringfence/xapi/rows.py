@@ -78,17 +78,18 @@ class Rows:
                 if kind in ("vm", "network"):
                     stale |= self._vifs_of.get(ref, set())
         doubtful: Set[str] = set()
+        made: Dict[str, Optional[VifFacts]] = {}
         for ref in stale:
             if ref in self._uuids:
                 known = self._uuids.pop(ref)
                 doubtful.add(known)
                 self._refs[known].discard(ref)
-            vif = self._vif(ref)
+            vif = made[ref] = self._vif(ref)
             if vif is not None:
                 doubtful.add(vif.uuid)
                 self._uuids[ref] = vif.uuid
                 self._refs.setdefault(vif.uuid, set()).add(ref)
-        changed = {uuid: self._of_uuid(uuid) for uuid in doubtful}
+        changed = {uuid: self._of_uuid(uuid, made) for uuid in doubtful}
         changed = {uuid: vif for uuid, vif in changed.items() if facts.vifs.get(uuid) != vif}
         if changed:
             vifs = dict(facts.vifs)
@@ -120,12 +121,14 @@ class Rows:
             return None
         return _vif(row, vm, network, self.tables["host"].get(vm["resident_on"]))
 
-    def _of_uuid(self, uuid: str) -> Optional[VifFacts]:
+    def _of_uuid(self, uuid: str, made: Dict[str, Optional[VifFacts]]) -> Optional[VifFacts]:
+        """``made``: by reference, what was read from its row already."""
         refs = self._refs[uuid]
         if not refs:
             del self._refs[uuid]
             return None
-        return self._vif(max(refs))
+        ref = max(refs)
+        return made[ref] if ref in made else self._vif(ref)
 
     def vifs_of(self, vm: str) -> List[Tuple[str, Row]]:
         """References and rows of the VIFs of a VM (by reference)."""
