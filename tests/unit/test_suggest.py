@@ -1,5 +1,6 @@
 """What was seen on a watched network, and what is suggested for it."""
 
+import shlex
 from typing import NamedTuple
 
 import pytest
@@ -112,3 +113,10 @@ def test_what_is_suggested(name: str) -> None:
     assert [(one.frames, one.command) for one in found] == [(frames, command) for _, frames, command in CASES[name].expected], found
     for one, (words, _, _) in zip(found, CASES[name].expected, strict=True):
         assert words in one.what
+
+
+def test_a_command_can_be_pasted_whatever_the_vm_is_called() -> None:
+    named = C._replace(vm_name="Debian 12 $(reboot)")
+    view = picture(LINE, named, D).networks["net"]
+    found = suggest(view, [seen("web-1", "web-2", "unreachable-out", "10.0.0.13", "10.0.0.14")])
+    assert [shlex.split(one.command)[-2:] for one in found] == [["Debian 12 $(reboot)/0", "web-2/0"]]

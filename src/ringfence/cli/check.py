@@ -72,7 +72,7 @@ def _reported(pool: Pool) -> Iterator[Finding]:
             entry = single(address)
             if not within(entry, LINK_LOCAL) and not any(within(entry, own) for own in member.policy.own):
                 what = "the guest says that it uses {}, which its record does not list: its frames are dropped".format(address)
-                yield Finding(WARNING, vif.name, what, "ringfence ip add {} {}".format(vif.name, address))
+                yield Finding(WARNING, vif.name, what, "ringfence ip add {} {}".format(vif.word, address))
 
 
 def _addresses(networks: Dict[str, str], device: str) -> List[Any]:

@@ -137,7 +137,7 @@ def _direction(pool: Pool, one: Side, other: Side) -> Optional[Dict[str, Any]]:
 
 def _change(pool: Pool, vif: str, other: Side, reach: Any) -> str:
     """The command that would make it the other way round."""
-    name = pool.facts.vifs[vif].name
+    name = pool.facts.vifs[vif].word
     view = pool.picture.view_of(vif)
     if vif not in view.members:
         return "ringfence vif show {}".format(name)
@@ -151,12 +151,12 @@ def _change(pool: Pool, vif: str, other: Side, reach: Any) -> str:
         rest = ",".join(show_prefix(p) for p in policy.peers if p not in value) if kind == "peers" else ""
         return "ringfence vif set {} {}".format(name, "peers={}".format(rest) if kind == "peers" else "external=deny")
     if other.vif is not None and other.vif not in view.members:
-        return "ringfence vif show {}".format(pool.facts.vifs[other.vif].name)
+        return "ringfence vif show {}".format(pool.facts.vifs[other.vif].word)
     if other.vif is None and not policy.external and not view.is_inside(single(ipaddress.ip_address(str(other.address)))):
         return "ringfence vif set {} external=allow".format(name)
     address = other.address or next(iter(_own(view.members[str(other.vif)].policy)), None)
     if address is None:
-        return "ringfence group add GROUP {} {}".format(name, pool.facts.vifs[str(other.vif)].name)
+        return "ringfence group add GROUP {} {}".format(name, pool.facts.vifs[str(other.vif)].word)
     return "ringfence vif set {} peers={}".format(name, ",".join([show_prefix(p) for p in policy.peers] + [address]))
 
 

@@ -1,5 +1,6 @@
 """ringfence status: what the agent of this host enforces, and what is wrong; with --pool, the agents of all hosts."""
 
+from shlex import quote
 from typing import Any, Dict
 
 from ..agent.client import ask
@@ -52,7 +53,7 @@ def _show(status: Dict[str, Any]) -> None:
     for name, count in sorted(status["flows"].items()):
         print("bridge:    {} {} flows".format(name, count))
     for name in status.get("watched", ()):  # an agent of an older version says nothing of it
-        print("WATCHED:   network {}: nothing is enforced there, see ringfence suggest {}".format(name, name))
+        print("WATCHED:   network {}: nothing is enforced there, see ringfence suggest {}".format(name, quote(name)))
     for name, reason in sorted(status["closed"].items()):
         print("closed:    {}: {}".format(name, reason))
     for name, reason in sorted(status["failed"].items()):

@@ -4,6 +4,7 @@ Read them before you type them: what was seen is what guests did, not what they 
 """
 
 import sys
+from shlex import quote
 from typing import Any, Dict, List, Set
 
 from ..errors import BadInput, RingfenceError, Unreachable
@@ -27,7 +28,7 @@ def run(options: Any) -> int:
     name, uuid = row["name_label"], row["uuid"]
     view = pool.picture.networks.get(uuid)
     if view is None or not view.watched:
-        raise BadInput("it is not watched", "network {}".format(name), "ringfence network set {} enforce=watch".format(name))
+        raise BadInput("it is not watched", "network {}".format(name), "ringfence network set {} enforce=watch".format(quote(name)))
     seen: Dict[Any, int] = {}
     judged: Dict[str, int] = {}
     since: List[float] = []
@@ -66,7 +67,7 @@ def run(options: Any) -> int:
     for one in found:
         print("{}: {} frames{}".format(one.what, one.frames, "\n  {}".format(one.command) if one.command else ""))
     if not found:
-        print("nothing would have been dropped: ringfence network set {} enforce=on".format(name))
+        print("nothing would have been dropped: ringfence network set {} enforce=on".format(quote(name)))
     return 0
 
 

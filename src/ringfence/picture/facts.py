@@ -1,5 +1,6 @@
 """What XAPI says, as plain rows: the input of a picture."""
 
+from shlex import quote
 from typing import Any, Dict, NamedTuple, Optional
 
 from ..mac import MAC
@@ -28,12 +29,22 @@ class VifFacts(NamedTuple):
     def name(self) -> str:
         return "{}/{}".format(self.vm_name, self.device)
 
+    @property
+    def word(self) -> str:
+        """The name as it is typed in a shell: VMs are called "Debian 12 (1)", too."""
+        return quote(self.name)
+
 
 class NetworkFacts(NamedTuple):
     uuid: str
     name: str
     bridge: str = ""
     line: Optional[str] = None
+
+    @property
+    def word(self) -> str:
+        """As with a VIF."""
+        return quote(self.name)
 
 
 class Facts(NamedTuple):

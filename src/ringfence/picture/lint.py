@@ -1,5 +1,6 @@
 """What in a picture is probably not meant: each finding with where it is and what mends it."""
 
+from shlex import quote
 from typing import Callable, Dict, Iterator, List, NamedTuple, Set
 
 from ..records.addresses import LINK_LOCAL, Prefix, is_single, show_prefix, within
@@ -39,9 +40,9 @@ def _closed(view: NetworkView, picture: Picture) -> Iterator[Finding]:
     """But for what the line of its network closes: that is told once."""
     for vif, reason in view.closed.values():
         if reason and reason not in picture.problems:
-            mend = "ringfence vif clear {}, and set it anew".format(vif.name)
+            mend = "ringfence vif clear {}, and set it anew".format(vif.word)
             if reason.startswith("copied record"):
-                mend = "ringfence adopt {}".format(vif.vm_name)
+                mend = "ringfence adopt {}".format(quote(vif.vm_name))
             elif "share the MAC" in reason:
                 mend = "make one of the VIFs anew, with a MAC of its own"
             yield Finding(ERROR, vif.name, "closed: {}".format(reason), mend)
@@ -69,7 +70,7 @@ def _lonely_groups(view: NetworkView, _: Picture) -> Iterator[Finding]:
     for name, members in groups.items():
         if not any(m.isolated for m in view.members.values()):
             what = "group {} holds nobody apart: no VIF of network {} is isolated".format(name, view.facts.name)
-            yield Finding(WARNING, members[0].vif.name, what, "ringfence network set {} default=isolated".format(view.facts.name))
+            yield Finding(WARNING, members[0].vif.name, what, "ringfence network set {} default=isolated".format(view.facts.word))
         elif len(members) == 1:
             what = "group {} has one member on network {}: it lets nobody talk".format(name, view.facts.name)
             yield Finding(HINT, members[0].vif.name, what, "ringfence group add {} VIF".format(name))
@@ -78,14 +79,14 @@ def _lonely_groups(view: NetworkView, _: Picture) -> Iterator[Finding]:
 def _no_inside(view: NetworkView, _: Picture) -> Iterator[Finding]:
     if not view.line.inside and any(m.isolated for m in view.members.values()):
         what = "it has isolated VIFs and no inside: an address that no VIF lists counts as external"
-        yield Finding(WARNING, _network(view), what, "ringfence network set {} inside=PREFIX".format(view.facts.name))
+        yield Finding(WARNING, _network(view), what, "ringfence network set {} inside=PREFIX".format(view.facts.word))
 
 
 def _no_gateways(view: NetworkView, _: Picture) -> Iterator[Finding]:
     routed = any(view.within_inside(gateway) for gateway in view.line.gateways) or any(m.router for m in view.members.values())
     if view.line.inside and not routed and any(m.isolated and m.policy.external for m in view.members.values()):
         what = "inside holds the gateway, if there is one: isolated VIFs do not reach it"
-        yield Finding(WARNING, _network(view), what, "ringfence network set {} gateways=ADDRESS".format(view.facts.name))
+        yield Finding(WARNING, _network(view), what, "ringfence network set {} gateways=ADDRESS".format(view.facts.word))
 
 
 def _wide_prefixes(view: NetworkView, _: Picture) -> Iterator[Finding]:
@@ -93,7 +94,7 @@ def _wide_prefixes(view: NetworkView, _: Picture) -> Iterator[Finding]:
         for entry in () if member.open or member.router else member.policy.own:
             if entry.prefixlen < WIDE[entry.version] and not within(entry, LINK_LOCAL):
                 what = "{} as an own prefix lets it use whatever no other VIF lists".format(show_prefix(entry))
-                yield Finding(WARNING, member.vif.name, what, "ringfence ip remove {} {}".format(member.vif.name, show_prefix(entry)))
+                yield Finding(WARNING, member.vif.name, what, "ringfence ip remove {} {}".format(member.vif.word, show_prefix(entry)))
 
 
 def _odd_addresses(view: NetworkView, _: Picture) -> Iterator[Finding]:
@@ -104,7 +105,7 @@ def _odd_addresses(view: NetworkView, _: Picture) -> Iterator[Finding]:
         for entry in () if member.open or member.router else member.policy.own:
             if within(entry, LINK_LOCAL) or entry.prefixlen == 0:
                 continue
-            remove = "ringfence ip remove {} {}".format(member.vif.name, show_prefix(entry))
+            remove = "ringfence ip remove {} {}".format(member.vif.word, show_prefix(entry))
             address = entry.network_address
             if address.is_multicast or address.is_loopback or address.is_unspecified or int(address) == 0xFFFFFFFF:
                 yield Finding(WARNING, member.vif.name, "{} is no address of a guest".format(show_prefix(entry)), remove)
@@ -116,14 +117,14 @@ def _odd_addresses(view: NetworkView, _: Picture) -> Iterator[Finding]:
                 yield Finding(WARNING, member.vif.name, "{} is not inside its network".format(show_prefix(entry)), remove)
     for version in sorted(missing):
         what = "inside names no IPv{} prefix, and VIFs have such addresses: those of nobody count as external".format(version)
-        yield Finding(WARNING, _network(view), what, "add one: ringfence network set {} inside=PREFIX,PREFIX".format(view.facts.name))
+        yield Finding(WARNING, _network(view), what, "add one: ringfence network set {} inside=PREFIX,PREFIX".format(view.facts.word))
 
 
 def _unlocked_beside(view: NetworkView, _: Picture) -> Iterator[Finding]:
     opened = [m for m in view.members.values() if m.open]
     if opened and any(m.isolated for m in view.members.values()):
         what = "unlocked beside isolated VIFs: {} may take the MAC of a machine outside".format(_names(opened))
-        yield Finding(WARNING, _network(view), what, "ringfence network set {} least=locked".format(view.facts.name))
+        yield Finding(WARNING, _network(view), what, "ringfence network set {} least=locked".format(view.facts.word))
 
 
 def _one_sided_peers(view: NetworkView, picture: Picture) -> Iterator[Finding]:
@@ -146,7 +147,7 @@ def _one_sided_peers(view: NetworkView, picture: Picture) -> Iterator[Finding]:
 def _watching(view: NetworkView, _: Picture) -> Iterator[Finding]:
     if view.watched:
         what = "NOTHING IS ENFORCED HERE (enforce=watch): what would be dropped is counted, and passes"
-        mend = "see ringfence suggest {0}, then ringfence network set {0} enforce=on".format(view.facts.name)
+        mend = "see ringfence suggest {0}, then ringfence network set {0} enforce=on".format(view.facts.word)
         yield Finding(WARNING, _network(view), what, mend)
 
 
@@ -166,7 +167,7 @@ RULES: List[Callable[[NetworkView, Picture], Iterator[Finding]]] = [
 
 def _without_peer(member: Member, entry: Prefix) -> str:
     rest = ",".join(show_prefix(p) for p in member.policy.peers if p != entry)
-    return "ringfence vif set {} peers={}".format(member.vif.name, rest)
+    return "ringfence vif set {} peers={}".format(member.vif.word, rest)
 
 
 def _owned(view: NetworkView, entry: Prefix) -> bool:

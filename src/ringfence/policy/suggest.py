@@ -58,7 +58,7 @@ def _closed(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
     for uuid, (vif, reason) in view.closed.items():
         frames = sum(row.frames for row in rows if row.sender == uuid and row.reason == "closed")
         if frames and reason:
-            yield Suggestion("{} would be closed: {}".format(vif.name, reason), frames, "ringfence vif show {}".format(vif.name))
+            yield Suggestion("{} would be closed: {}".format(vif.name, reason), frames, "ringfence vif show {}".format(vif.word))
 
 
 def _addresses(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
@@ -75,10 +75,10 @@ def _addresses(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
                 owners.append("a gateway")
             if owners:
                 what = "{} uses {}, which belongs to {}: find out why".format(member.vif.name, text, ", ".join(owners[:LISTED]))
-                yield Suggestion(what, frames, "ringfence ip add {} {} --shared".format(member.vif.name, text))
+                yield Suggestion(what, frames, "ringfence ip add {} {} --shared".format(member.vif.word, text))
             else:
                 what = "{} uses {}, which its record does not list".format(member.vif.name, text)
-                yield Suggestion(what, frames, "ringfence ip add {} {}".format(member.vif.name, text))
+                yield Suggestion(what, frames, "ringfence ip add {} {}".format(member.vif.word, text))
 
 
 def _used(view: NetworkView, rows: List[Seen]) -> Dict[str, Dict[Prefix, int]]:
@@ -112,7 +112,7 @@ def _services(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
 
 
 def _with_services(member: Member, more: Set[str]) -> str:
-    return "ringfence vif set {} services={}".format(member.vif.name, ",".join(sorted(member.policy.services | more)))
+    return "ringfence vif set {} services={}".format(member.vif.word, ",".join(sorted(member.policy.services | more)))
 
 
 def _groups(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
@@ -126,7 +126,7 @@ def _groups(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
         common: Set[str] = set.intersection(*grouped) if grouped else set()
         group = min(common) if common else _fresh([m.vif.vm_name for m in members], names)
         names.add(group)
-        missing = [m.vif.name for m in members if group not in m.policy.groups]
+        missing = [m.vif.word for m in members if group not in m.policy.groups]
         what = "{} talk".format(_some([m.vif.name for m in members]))
         most = len(members) * (len(members) - 1) // 2
         if len(talked) < most:
@@ -206,10 +206,10 @@ def _machines(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
         )
         what = "{} talks to {}, inside and no VIF's".format(member.vif.name, _some(sorted(table)))
         peers = ",".join(known + sorted(table))
-        yield Suggestion(what, sum(table.values()), "ringfence vif set {} peers={}".format(member.vif.name, peers))
+        yield Suggestion(what, sum(table.values()), "ringfence vif set {} peers={}".format(member.vif.word, peers))
     for vif, frames in external.items():
-        name = view.members[vif].vif.name
-        yield Suggestion("{} talks to external addresses".format(name), frames, "ringfence vif set {} external=allow".format(name))
+        one = view.members[vif].vif
+        yield Suggestion("{} talks to external addresses".format(one.name), frames, "ringfence vif set {} external=allow".format(one.word))
 
 
 def _never(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
