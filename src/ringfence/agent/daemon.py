@@ -1,6 +1,7 @@
 """ringfenced: the agent as a process in the foreground."""
 
 import argparse
+import gc
 import logging
 import logging.handlers
 import os
@@ -16,6 +17,9 @@ from . import restart
 from .agent import Agent
 from .requests import Requests
 from .socket import AgentServer
+
+GARBAGE = (100000, 20, 20)
+"""Thresholds for the search for garbage: a picture and its flows are hundreds of thousands of values without a cycle, and made anew at every change."""
 
 
 def main(argv: Optional[List[str]] = None) -> int:
@@ -53,6 +57,7 @@ def _serve(presence: float) -> int:
         raise RingfenceError(
             "this host uses the Linux bridge", mend="run xe-switch-network-backend openvswitch with no VM running, and reboot"
         )
+    gc.set_threshold(*GARBAGE)
     agent = Agent(installation_uuid(), presence)
     server = AgentServer(Requests(agent).answer)
     server.start()

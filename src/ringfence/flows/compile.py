@@ -27,6 +27,8 @@ def compile_bridge(plan: BridgePlan, numbers: Numbers) -> FlowSet:
     for port in plan.strangers:
         guest.stranger(flows, port)
     tags = sorted(segment.tag for segment in plan.segments)
+    if any(tags):
+        party.access(flows, plan.access)
     for segment in plan.segments:
         site = Site(segment, plan, numbers)
         guest.network(flows, site, tags)

@@ -17,7 +17,6 @@ from .fields import (
     MULTICAST_BIT,
     RARP,
     UDP,
-    Match,
     match,
     sources,
 )
@@ -125,7 +124,7 @@ def network(flows: FlowSet, site: Site, tags: List[int]) -> None:
     for uuid, (vif, _) in sorted(site.view.closed.items()):
         for port in site.segment.ports.get(uuid, ()):
             if site.view.watches(vif):
-                _let(flows, site, 42000, match(in_port=port), "closed", uuid)
+                _watch(flows, site, port, uuid, _counted(site, uuid, "closed"), drop_cookie("closed", site.vid(uuid)))
             else:
                 flows.drop("dispatch", 42000, match(in_port=port), "closed", site.vid(uuid))
     wide = opened = False
@@ -144,11 +143,16 @@ def network(flows: FlowSet, site: Site, tags: List[int]) -> None:
         _reserve_open(flows, site)
 
 
-def _let(flows: FlowSet, site: Site, priority: int, rows: Match, reason: str, uuid: str) -> None:
-    """Frames that would be dropped as they come in: counted, and let pass."""
-    vid = site.vid(uuid)
-    counted = [load(NETWORK, site.net), load(SENDER, vid), load(REASON, REASONS[reason]), resubmit("count")]
-    flows.add("dispatch", priority, rows, site.judged(*counted), drop_cookie(reason, vid))
+def _counted(site: Site, uuid: str, reason: str) -> List[Action]:
+    return [load(NETWORK, site.net), load(SENDER, site.vid(uuid)), load(REASON, REASONS[reason]), resubmit("count")]
+
+
+def _watch(flows: FlowSet, site: Site, port: int, uuid: str, judgement: List[Action], mark: int) -> None:
+    """A VIF's port on a network that is only watched. An untagged one is a trunk: what it sends into a fenced VLAN is judged there."""
+    flows.add("dispatch", 41000, match(in_port=port, vlan_tci=(0, 0x0FFF)), site.judged(*judgement), mark)
+    priority = 40950 if site.segment.tag else 40800
+    counted = site.judged(*_counted(site, uuid, "tagged"))
+    flows.add("dispatch", priority, match(in_port=port, vlan_tci=TAGGED), counted, drop_cookie("tagged", site.vid(uuid)))
 
 
 def _held(flows: FlowSet, site: Site, member: Member) -> None:
@@ -162,7 +166,10 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
     start = [load(NETWORK, site.net), load(SENDER, vid), load(SOURCE, site.any_class(member)), resubmit("link")]
     watched = site.view.watches(member.vif)
     for port in site.ports(member):
-        flows.add("dispatch", 41000, match(in_port=port), site.judged(*start) if watched else start, mark)
+        if watched:
+            _watch(flows, site, port, member.vif.uuid, start, mark)
+        else:
+            flows.add("dispatch", 41000, match(in_port=port), start, mark)
     permit("link", 100, {"dl_src": mac}, [resubmit("ethertype")])
     announced = {"dl_type": RARP, "arp_op": 3, "arp_sha": mac, "arp_tha": mac, "dl_dst": BROADCAST}
     permit("ethertype", 100, announced, [PASSED if watched else NORMAL])
@@ -241,8 +248,7 @@ def _open(flows: FlowSet, site: Site, member: Member, tags: List[int]) -> None:
     start = [load(NETWORK, site.net), load(SENDER, vid), load(SOURCE_SPACE, space), resubmit("open")]
     for port in site.ports(member):
         if site.view.watched:  # whatever XAPI says of it: it is unlocked
-            flows.add("dispatch", 41000, match(in_port=port), site.judged(*start), mark)
-            _let(flows, site, 41100, match(in_port=port, vlan_tci=TAGGED), "tagged", member.vif.uuid)
+            _watch(flows, site, port, member.vif.uuid, start, mark)
             continue
         flows.add("dispatch", 41000, match(in_port=port), start, mark)
         if site.segment.tag:

@@ -1,6 +1,6 @@
 """Small numbers for networks, VIFs, classes and tokens: the only history that the flows of a bridge depend on."""
 
-from typing import Any, Dict, List, Set
+from typing import Any, Dict, List, Set, Tuple
 
 from ..picture.identity import NOBODY, Identity, Token
 from .pipeline import ISOLATED
@@ -16,6 +16,8 @@ class Numbers:
         self._taken: Dict[str, Set[int]] = {kind: set(table.values()) for kind, table in self._known.items()}
         self._used: Dict[str, Set[str]] = {kind: set() for kind in self.KINDS}
         self._next: Dict[str, int] = dict.fromkeys(self.KINDS, 1)
+        self._classes: Dict[Tuple[int, Identity], int] = {}
+        """As handed out so far: writing an identity out as a key takes time."""
 
     def _get(self, kind: str, key: str) -> int:
         table = self._known[kind]
@@ -45,6 +47,12 @@ class Numbers:
         """The class number of an identity on a network; 0 is whoever needs and offers nothing."""
         if identity == NOBODY:
             return 0
+        known = self._classes.get((network, identity))
+        if known is None:
+            known = self._classes[network, identity] = self._class(network, identity)
+        return known
+
+    def _class(self, network: int, identity: Identity) -> int:
         words: List[str] = [str(network), "i" if identity.isolated else "-"]
         for tokens in (identity.needs, identity.offers):
             words.append("|".join(sorted(_show(t) for t in tokens)))

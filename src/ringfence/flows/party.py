@@ -1,12 +1,12 @@
 """Tables 0 and 21 to 26: who a frame that arrived is from, and whom any frame is for."""
 
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterable, List
 
 from ..picture.network import HOST, MACHINE, Member
 from ..records.addresses import is_single
 from .fields import ARP, IPV4, IPV6, RARP, UDP, match, sources, targets
 from .flow import NORMAL, PASSED, Action, FlowSet, become, clone, load, resubmit
-from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
+from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT, TAGGED
 from .pipeline import (
     ARRIVED,
     DESTINATION,
@@ -58,6 +58,12 @@ def watched(flows: FlowSet) -> None:
     """As above, for a copy that is only watched."""
     for passing in ({"dl_type": RARP}, {"dl_dst": LINK_CONTROL}, {"dl_dst": CISCO_CONTROL}):
         flows.add("arrival", 450, match(**dict(passing, **{WATCHED: 1})), [PASSED])
+
+
+def access(flows: FlowSet, ports: Iterable[int]) -> None:
+    """An access port takes no tagged frame (ovs-vswitchd.conf.db(5), Port.vlan_mode): NORMAL sees to it, our rules for VLANs would not."""
+    for port in ports:
+        flows.add("dispatch", 40950, match(in_port=port, vlan_tci=TAGGED), [NORMAL])
 
 
 def network(flows: FlowSet, site: Site) -> None:

@@ -32,6 +32,8 @@ class BridgePlan(NamedTuple):
     """Members of bonds that take nothing: the active one has the same frames."""
     deaf: Tuple[int, ...] = ()
     """Members of bonds that take no multicast, for the same reason."""
+    access: Tuple[int, ...] = ()
+    """VIF ports in VLANs that are not fenced: what they tag is the switch's to drop, and must not look like an uplink's."""
 
 
 class Site:

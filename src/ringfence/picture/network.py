@@ -84,6 +84,8 @@ class NetworkView:
         self.inside = {p for p in inside if is_single(p) or not within(p, LINK_LOCAL)}
         self._guests = PrefixSet(self.inside)
         self._covered: Dict[Optional[Prefix], FrozenSet[Token]] = {}
+        self._identities: Dict[Tuple[str, Optional[Prefix]], Identity] = {}
+        self._boundaries: Dict[Space, Dict[Prefix, Identity]] = {}
 
     def _duplicates(self) -> None:
         """Two VIFs with one MAC: nobody can tell them apart, so both close, but where nobody is held to anything."""
@@ -156,6 +158,13 @@ class NetworkView:
 
     def identity(self, member: Member, entry: Optional[Prefix] = None) -> Identity:
         """A VIF at one of its own entries, or (None) in a frame that names no address of it."""
+        key = (member.vif.uuid, entry)
+        known = self._identities.get(key)
+        if known is None:
+            known = self._identities[key] = self._identity(member, entry)
+        return known
+
+    def _identity(self, member: Member, entry: Optional[Prefix]) -> Identity:
         policy = member.policy
         needs: Set[Token] = set()
         if member.isolated:
@@ -183,6 +192,11 @@ class NetworkView:
 
     def boundaries(self, space: Space) -> Dict[Prefix, Identity]:
         """Longest-prefix table of a space: only entries that differ from what lies around them."""
+        if space not in self._boundaries:
+            self._boundaries[space] = self._bound(space)
+        return self._boundaries[space]
+
+    def _bound(self, space: Space) -> Dict[Prefix, Identity]:
         edges = set(EVERYTHING) | set(self._peer_entries)
         if space[0] != "open":
             edges |= self.inside | self._gateways | self._routed
