@@ -19,7 +19,7 @@ from .requests import Requests
 from .socket import AgentServer
 
 GARBAGE = (100000, 20, 20)
-"""Thresholds of the search for garbage: a picture and its flows are hundreds of thousands of values without a cycle, made anew at a change."""
+"""Thresholds of the search for garbage: a picture and its flows are 100,000 values and more without a cycle, made anew by a change."""
 
 
 def main(argv: Optional[List[str]] = None) -> int:
