@@ -91,6 +91,7 @@ class Drops(threading.Thread):
         if picture is None:
             return
         with self._lock:
+            before = (dict(self._raw), self._since)
             self._watch(picture)
             for bridge, vifs in sorted(bridges.items()):
                 try:
@@ -104,7 +105,8 @@ class Drops(threading.Thread):
             if len(self._rows) > MOST:
                 latest = sorted(self._rows, key=lambda row: self._rows[row][2], reverse=True)
                 self._rows = {row: self._rows[row] for row in latest[:MOST]}
-            self._save()
+            if (self._raw, self._since) != before:
+                self._save()
 
     def told(self) -> Dict[str, Any]:
         """Rows as JSON, with when each network's watching began here."""

@@ -10,6 +10,7 @@ from ..agent.client import ask
 from ..agent.state import write_whole
 from ..errors import Refused, RingfenceError, Unreachable
 from ..policy.plan import Change
+from ..words import several
 from ..xapi.rollback import LONGEST_S, keep
 from .dry import add_dry_run
 from .policy_file import add_file, plan_of, refuse_broken, show_plan
@@ -82,9 +83,10 @@ def _write(pool: Pool, changes: List[Change]) -> None:
     except (RingfenceError, KeyboardInterrupt):
         progress.end()
         left = [change.name for change in ordered[progress.done :]]
-        names = ", ".join(left[:5]) + (" and {} more".format(len(left) - 5) if len(left) > 5 else "")
         sys.stderr.write(
-            "ringfence: {} of {} lines are written; not yet: {}; run it again to finish\n".format(progress.done, len(ordered), names)
+            "ringfence: {} of {} lines are written; not yet: {}; run it again to finish\n".format(
+                progress.done, len(ordered), several(left)
+            )
         )
         raise
     progress.end()

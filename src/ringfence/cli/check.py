@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterator, List, Set
 from ..errors import RingfenceError
 from ..picture.lint import ERROR, HINT, SEVERITIES, WARNING, Finding, lint
 from ..records.addresses import LINK_LOCAL, single, within
+from ..words import counted
 from . import show
 from .policy_file import plan_of
 from .pool import Pool
@@ -35,15 +36,11 @@ def run(options: Any) -> int:
         for one in shown:
             where = "{}: ".format(one.where) if one.where else ""
             print("{}: {}{}\n  mend: {}".format(one.severity, where, one.what, one.mend))
-        print(", ".join(_counted(sum(one.severity == kind for one in found), kind) for kind in SEVERITIES), end="")
+        print(", ".join(counted(sum(one.severity == kind for one in found), kind) for kind in SEVERITIES), end="")
         print(" (--hints shows them)" if len(shown) < len(found) else "")
     else:
         show.rows(options.output, list(Finding._fields), [dict(one._asdict()) for one in found])
     return 1 if any(one.severity in (ERROR, WARNING) for one in found) else 0
-
-
-def _counted(number: int, kind: str) -> str:
-    return "{} {}{}".format(number, kind, "" if number == 1 else "s")
 
 
 def _others(pool: Pool) -> Iterator[Finding]:

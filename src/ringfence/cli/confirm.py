@@ -4,6 +4,7 @@ import sys
 from typing import Any
 
 from ..agent.client import ask
+from ..words import counted
 from .pool import here_only
 
 HELP = "keep what apply --confirm-within wrote"
@@ -20,5 +21,5 @@ def run(options: Any) -> int:
     if kept is None:
         sys.stderr.write("ringfence: nothing waits to be confirmed: it was confirmed before, or went back\n")
         return 1
-    print("confirmed: {} line{}".format(kept, "" if kept == 1 else "s"))
+    print("confirmed: {}".format(counted(kept, "line")))
     return 0

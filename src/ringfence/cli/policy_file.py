@@ -8,6 +8,7 @@ from ..picture import VifFacts
 from ..picture.facts import NetworkFacts
 from ..policy.document import Document, parse_document
 from ..policy.plan import Pairs, Plan, count_pairs, make_plan
+from ..words import counted
 from .pool import Pool, show_line
 
 
@@ -51,22 +52,18 @@ def show_plan(pool: Pool, plan: Plan) -> None:
         print("expect: {}".format(text))
     if plan.changes:
         pairs = count_pairs(pool.picture, plan.after)
-        print("{} would change; {}".format(_count(len(plan.changes), "line"), show_pairs(pairs)))
+        print("{} would change; {}".format(counted(len(plan.changes), "line"), show_pairs(pairs)))
     else:
         print("nothing would change")
 
 
 def show_pairs(pairs: Pairs) -> str:
-    text = "{} of guests gain each other, {} lose each other".format(_count(pairs.gained, "pair"), _count(pairs.lost, "pair"))
+    text = "{} of guests gain each other, {} lose each other".format(counted(pairs.gained, "pair"), counted(pairs.lost, "pair"))
     return "{} (not counted: {})".format(text, ", ".join(pairs.uncounted)) if pairs.uncounted else text
 
 
 def rows_of_plan(plan: Plan) -> List[Any]:
     return [dict(change._asdict()) for change in plan.changes]
-
-
-def _count(number: int, word: str) -> str:
-    return "{} {}{}".format(number, word, "" if number == 1 else "s")
 
 
 def refuse_broken(plan: Plan, where: Optional[str]) -> None:

@@ -12,6 +12,7 @@ from ..errors import RingfenceError, Unreachable
 from ..hook import xenstore
 from ..inventory import backend, installation_uuid
 from ..switch.command import run, vsctl
+from ..words import counted
 from ..xapi.keys import KEY
 from ..xapi.session import Session
 from . import place, system, xenopsd
@@ -94,7 +95,7 @@ def _switch() -> Iterator[Check]:
             mend = "ovs-vsctl add bridge {} protocols OpenFlow14".format(bridge)
             yield Check("switch", FAILED, "bridge {} speaks {} only".format(bridge, protocols), mend)
         run(["ovs-ofctl", "-O", "OpenFlow14", "dump-aggregate", bridge])
-    yield Check("switch", OK, "{}, {} bridge{}".format(name, len(bridges), "" if len(bridges) == 1 else "s"))
+    yield Check("switch", OK, "{}, {}".format(name, counted(len(bridges), "bridge")))
 
 
 def _controllers() -> Iterator[Check]:

@@ -10,6 +10,7 @@ from .. import __version__
 from ..agent.client import ask
 from ..errors import Refused, RingfenceError, Unreachable
 from ..hook import xenstore
+from ..words import counted
 from . import checks, place, system, xenopsd
 
 PATIENCE_S = 60.0
@@ -100,7 +101,7 @@ def _put_in_force(version: str, undo: Undo, say: Callable[[str], None]) -> None:
             if not xenstore.write(vif.key, place.HOOK):
                 raise Refused("xenstore refuses to write {}".format(vif.key))
             moved += 1
-    say("{} running VIF{} adopted without being touched".format(moved, "" if moved == 1 else "s"))
+    say("{} adopted without being touched".format(counted(moved, "running VIF")))
 
 
 def _compile() -> None:

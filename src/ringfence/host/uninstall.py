@@ -15,6 +15,7 @@ from ..picture import Picture
 from ..switch import ofctl
 from ..switch.command import run, vsctl
 from ..switch.ovsdb import BridgeState, PortState, read_once
+from ..words import counted, several
 from ..xapi.keys import KEY, SAVED_MODE, own_mode
 from ..xapi.rows import read_tables, rows_of
 from ..xapi.session import Session
@@ -54,7 +55,7 @@ def uninstall(say: Callable[[str], None], open_isolated: bool) -> bool:
         for vif in keys if hook else ():
             xenstore.write(vif.key, hook)
         system.restart_xenopsd()
-        say("xenopsd runs the stock hook again, for {} running VIF{} too".format(len(keys), "" if len(keys) == 1 else "s"))
+        say("xenopsd runs the stock hook again, for {} too".format(counted(len(keys), "running VIF")))
         for text in _put_back(session, held):
             say(text)
         for text in _stock_again(held, hook):
@@ -97,7 +98,7 @@ def _refuse_while_needed(held: List[Held], open_isolated: bool) -> None:
     """Isolated VIFs must not be opened by mistake. Raises Refused."""
     needed = sorted({one.name for one in held if one.needs_us})
     if needed and not open_isolated:
-        names = ", ".join(needed[:5]) + (" and {} more".format(len(needed) - 5) if len(needed) > 5 else "")
+        names = several(needed)
         mend = "migrate or clear them first, or pass --open-isolated: they stay under stock VIF locking alone"
         raise Refused("nothing was changed: VIFs here have a policy that only ringfence enforces: {}".format(names), mend=mend)
 

@@ -4,6 +4,7 @@ from shlex import quote
 from typing import Callable, Dict, Iterator, List, NamedTuple, Set
 
 from ..records.addresses import LINK_LOCAL, Prefix, is_single, show_prefix, within
+from ..words import several
 from .network import Member, NetworkView
 from .picture import Party, Picture
 
@@ -180,5 +181,4 @@ def _network(view: NetworkView) -> str:
 
 def _names(members: List[Member]) -> str:
     names: Set[str] = {m.vif.name for m in members}
-    listed = sorted(names)[:LISTED]
-    return ", ".join(listed) + (" and {} more".format(len(names) - LISTED) if len(names) > LISTED else "")
+    return several(sorted(names), LISTED)

@@ -5,6 +5,7 @@ from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Set, T
 
 from ..picture.network import Member, NetworkView
 from ..records.addresses import LINK_LOCAL, Prefix, is_single, show_prefix, single, within
+from ..words import several
 
 FORWARDS = 8
 """A VIF that uses more addresses than this which are not its own, forwards for others."""
@@ -127,7 +128,7 @@ def _groups(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
         group = min(common) if common else _fresh([m.vif.vm_name for m in members], names)
         names.add(group)
         missing = [m.vif.word for m in members if group not in m.policy.groups]
-        what = "{} talk".format(_some([m.vif.name for m in members]))
+        what = "{} talk".format(several([m.vif.name for m in members], LISTED))
         most = len(members) * (len(members) - 1) // 2
         if len(talked) < most:
             what += " (in {} of {} pairs: make several groups where that is meant)".format(len(talked), most)
@@ -204,7 +205,7 @@ def _machines(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
             if member.policy.peers == tuple(e for e in member.policy.own if is_single(e))
             else [show_prefix(p) for p in member.policy.peers]
         )
-        what = "{} talks to {}, inside and no VIF's".format(member.vif.name, _some(sorted(table)))
+        what = "{} talks to {}, inside and no VIF's".format(member.vif.name, several(sorted(table), LISTED))
         peers = ",".join(known + sorted(table))
         yield Suggestion(what, sum(table.values()), "ringfence vif set {} peers={}".format(member.vif.word, peers))
     for vif, frames in external.items():
@@ -220,8 +221,6 @@ def _never(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
             if row.reason == reason and row.sender in view.members:
                 by[_name(view, row.sender)] = by.get(_name(view, row.sender), 0) + row.frames
         if by:
-            yield Suggestion("{} sent what no record allows ({}, docs/why.md)".format(_some(sorted(by)), reason), sum(by.values()), "")
-
-
-def _some(names: List[str]) -> str:
-    return ", ".join(names[:LISTED]) + (" and {} more".format(len(names) - LISTED) if len(names) > LISTED else "")
+            yield Suggestion(
+                "{} sent what no record allows ({}, docs/why.md)".format(several(sorted(by), LISTED), reason), sum(by.values()), ""
+            )
