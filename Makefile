@@ -56,10 +56,12 @@ fuzz: setup
 	@for target in $$($(PY) tests/fuzz --list); do $(PY) tests/fuzz $$target --minutes $${MINUTES:-30} || exit; done
 
 bench: setup
+	@packaging/debian-packages ovn-central ovn-host
 	@$(RUN) $(PY) bench/hook.py
 	@$(RUN) $(PY) bench/changes.py
 	@$(RUN) $(PY) bench/flood.py
 	@$(PY) bench/cli.py
+	@$(PY) bench/enforce.py
 
 # Two hours on two cores: LABS walks at a time, each in namespaces of its own.
 soak: setup

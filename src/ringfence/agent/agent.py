@@ -1,6 +1,5 @@
 """The agent: events only mark dirty; ``reconcile`` does the work, under one lock."""
 
-import copy
 import logging
 import threading
 import time
@@ -124,7 +123,7 @@ class Agent:
             facts = compose(base, self.xapi.in_sync, self.state)
             if base is None:
                 return self.outcome  # nothing is known yet: nothing is changed
-            before = (self.state.facts, copy.deepcopy(self.state.numbers))
+            before = (self.state.facts, dict(self.state.numbers))  # those of a bridge are made anew, never changed
             outcome = self.reconciler.run(facts, view, sweep=live is not None, held=held)
             self._report(outcome)
             self._ports(view)
