@@ -12,14 +12,14 @@ from collections.abc import Iterator
 
 import pytest
 
-from lab import BACKEND, guest, reaches, ringfence, running, udp
+from lab import BACKEND, guest, port, reaches, ringfence, running, udp
 from ringfence.switch.ofctl import COUNTERS
 from ringfence.xapi.keys import SAVED_MODE
 from ringfence_lab import netns
 from ringfence_lab.folder import wait_for
 from ringfence_lab.host import Host
 from ringfence_lab.pool import Pool
-from ringfence_lab.probe import Capture, Pinger, send_frame
+from ringfence_lab.probe import Capture, Pinger, packet_socket, send_frame
 from ringfence_lab.steps import Steps
 
 WATCHED = BACKEND + " enforce=watch"
@@ -117,7 +117,7 @@ def test_what_would_be_dropped_is_told(pool: Pool, host: Host, steps: Steps) -> 
     assert "WATCHED:   network backend: nothing is enforced there" in ringfence(host, "status").stdout
     told = ringfence(host, "explain", "web1", "blue1")
     assert told.returncode == 1
-    assert "watch:  nothing is enforced on this network yet" in told.stdout
+    assert "watch:  nothing is enforced here yet (enforce=watch)" in told.stdout
     assert "differs from the policy" not in told.stdout
     # An agent that starts anew goes on with its counts, and one flow that counts is nobody's orphan.
     steps.doing.run("agent stop h1")
@@ -149,7 +149,8 @@ def test_what_was_seen_is_suggested_and_then_enforced(pool: Pool, host: Host) ->
     shown = ringfence(host, "suggest", "backend")
     assert shown.returncode == 0
     assert "network backend: watched for " in shown.stdout
-    assert "bad/0 would be closed: ipv4=10.0.0.31/24 has host bits set" in shown.stdout or "not heard of: bad/0" in shown.stdout
+    assert "bad/0 would be closed: ipv4=10.0.0.31/24 has host bits set" in shown.stdout
+    assert "not heard of" not in shown.stdout
     pinger = Pinger(pool.ends["web2/0"], "10.0.0.21", 0.01)
     for command in sorted(found):
         if command.startswith(("ringfence group add", "ringfence ip add")):
@@ -212,3 +213,41 @@ def test_drops_are_followed_as_they_come(pool: Pool, host: Host) -> None:
         process.stdout.close()
     wrong = ringfence(host, "drops", "--every", "0")
     assert wrong.returncode == 2
+
+
+def test_what_others_put_into_the_switch_stays_in_force(pool: Pool, host: Host) -> None:
+    """A rule of an operator's, as Xen Orchestra's stand, below ours: to watch a network is not to open it."""
+    _, number = port(pool, host, "web1")
+    rule = f"priority=30000,in_port={number},udp,tp_dst=9,actions=drop"
+    host.switch.run("ovs-ofctl", "-O", "OpenFlow14", "add-flow", "xenbr0", rule)
+    assert copies(pool, "web1/0", udp(pool, "web1/0", "blue1/0", "10.0.0.21", "10.0.0.11")) == {}
+    host.switch.run("ovs-ofctl", "-O", "OpenFlow14", "del-flows", "xenbr0", f"in_port={number},udp,tp_dst=9")
+    assert copies(pool, "web1/0", udp(pool, "web1/0", "blue1/0", "10.0.0.21", "10.0.0.11")) == {"blue1/0": 1}
+
+
+def test_a_guest_that_forges_without_end_hides_nobody(pool: Pool, host: Host) -> None:
+    """Each VIF has its own share of the counters; what is more than that is counted together, and said."""
+    with packet_socket(pool.ends["web1/0"]) as raw:
+        for number in range(1500):
+            raw.send(udp(pool, "web1/0", "blue1/0", f"172.16.{number >> 8}.{number & 255}", "10.0.0.11"))
+            if not number % 50:
+                time.sleep(0.02)
+    for _ in range(4):
+        send_frame(pool.ends["blue1/0"], udp(pool, "blue1/0", "web1/0", "10.0.0.199", "10.0.0.21"))
+    wait_for(lambda: counts(host).get(("blue1/0 (10.0.0.199)", "10.0.0.21", "source", "watched")) == 4, "the other's count", 5.0)
+    told = ringfence(host, "suggest", "backend").stdout
+    assert "more addresses than are told apart: web1/0: find out first what it does" in told
+    assert "web1/0 sends from" in told
+    assert "or forges them: find out which" in told
+    assert "ringfence ip add blue1/0 10.0.0.199" in told
+    assert "web1/0 talk" not in told
+
+
+def test_what_cannot_be_watched_is_said(pool: Pool, host: Host) -> None:
+    pool.db.create("network", name_label="empty", bridge="xapi99", other_config={"ringfence": "default=isolated enforce=watch"})
+    pool.settle()
+    done = ringfence(host, "suggest", "empty")
+    assert (done.returncode, done.stderr) == (
+        2,
+        "ringfence: network empty: it has no VIF of a VM yet: there is nothing to watch: plug one\n",
+    )

@@ -73,11 +73,23 @@ def test_what_was_seen_goes_when_the_watching_ends(switch: Switch) -> None:
 def test_rows_are_bounded_and_the_oldest_go(switch: Switch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(drops, "MOST", 10)
     one = Drops(switch.numbered)
+    switch.counts["enforced"] = (ROW, 5)
     for number in range(30):
         switch.counts[f"flow{number}"] = (SEEN._replace(source=f"10.0.1.{number}"), 1)
         one.look()
     left = {row["source"] for row in one.told()["rows"]}
-    assert left == {f"10.0.1.{number}" for number in range(20, 30)}
+    assert left == {f"10.0.1.{number}" for number in range(21, 30)} | {""}
+
+
+def test_one_sender_fills_no_more_than_its_share(switch: Switch, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drops, "MOST_OF_ONE", 3)
+    one = Drops(switch.numbered)
+    for number in range(10):
+        switch.counts[f"flow{number}"] = (SEEN._replace(source=f"10.0.1.{number}"), 2)
+    switch.counts["other"] = (SEEN._replace(sender="v2", receiver="v1"), 1)
+    one.look()
+    found = sorted((row["sender"], row["source"] != "", row["count"]) for row in one.told()["rows"])
+    assert found == [("v1", False, 14), ("v1", True, 2), ("v1", True, 2), ("v1", True, 2), ("v2", True, 1)]
 
 
 @pytest.mark.parametrize("text", ["", "{}", "[1]", '{"version": 1, "rows": [[["v1"], 1, 1.0, 1.0]], "raw": {}, "since": {}}'])

@@ -76,7 +76,13 @@ CASES = {
     ),
     "it forwards": Case(
         [seen("web-1", "", "source", f"172.16.0.{n}", "8.8.8.8") for n in range(1, 20)],
-        [("web-1/0 sends from 19 addresses that are not its own: it forwards", 19, "ringfence vif set web-1/0 services=router")],
+        [
+            (
+                "web-1/0 sends from 19 addresses that are not its own: it forwards for others, or forges them",
+                19,
+                "ringfence vif set web-1/0 services=router",
+            )
+        ],
     ),
     "a DHCP server": Case(
         [seen("web-1", "", "dhcp-server", "10.0.0.13", "255.255.255.255", 3), seen("web-2", "", "dhcp-server", "fe80::1", "ff02::1")],

@@ -9,11 +9,12 @@ import logging
 import os
 import threading
 import time
+from collections import Counter
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
 
 from .. import paths
 from ..errors import RingfenceError
-from ..flows.pipeline import KIND_LOCAL, REASON, REASON_NAMES, RECEIVER, SENDER, WATCHED, cookie, read_cookie
+from ..flows.pipeline import KIND_LOCAL, OVERFLOW, REASON, REASON_NAMES, RECEIVER, SENDER, WATCHED, cookie, read_cookie
 from ..picture import Picture
 from ..shape import Items, Keys, check
 from ..switch import ofctl
@@ -27,7 +28,9 @@ EVERY_S = 60.0
 BEGINS_S = 1.0
 """How soon it is seen that a network is watched from now on."""
 MOST = 20000
-"""Of rows; those that nothing was added to for longest go."""
+"""Of rows; those with addresses go first, and of them those that nothing was added to for longest."""
+MOST_OF_ONE = 1000
+"""Of rows with addresses, for one sender; what is more is counted together."""
 VERSION = 1
 LOCAL = "table=0,cookie={:#x}/{:#x}".format(cookie(KIND_LOCAL), 0xFFFFFF << 40)
 
@@ -102,9 +105,8 @@ class Drops(threading.Thread):
                 self._add(bridge, counted)
             for bridge in set(self._raw) - set(bridges):
                 del self._raw[bridge]
-            if len(self._rows) > MOST:
-                latest = sorted(self._rows, key=lambda row: self._rows[row][2], reverse=True)
-                self._rows = {row: self._rows[row] for row in latest[:MOST]}
+            for row in sorted(self._rows, key=lambda row: (not row.source, self._rows[row][2]))[: max(0, len(self._rows) - MOST)]:
+                del self._rows[row]
             if (self._raw, self._since) != before:
                 self._save()
 
@@ -128,10 +130,15 @@ class Drops(threading.Thread):
 
     def _add(self, bridge: str, counted: Dict[str, Tuple[Row, int]]) -> None:
         before, now = self._raw.get(bridge, {}), time.time()
+        apart = Counter(row.sender for row in self._rows if row.source)
         for key, (row, count) in counted.items():
             more = count - before.get(key, 0)
             more = count if more < 0 else more  # the switch began anew
             if more:
+                if row not in self._rows and row.source:
+                    if apart[row.sender] >= MOST_OF_ONE:
+                        row = row._replace(source="", target="")
+                    apart[row.sender] += 1
                 told = self._rows.setdefault(row, [0, now, now])
                 told[0] += more
                 told[2] = now
@@ -173,18 +180,32 @@ def _counted(bridge: str, vifs: Dict[int, str], picture: Picture) -> Iterator[Tu
             continue
         source, target = (next((fields[name] for name in names if name in fields), "") for names in SIDES)
         row = Row(sender, receiver, reason, bool(int(fields.get(WATCHED, "0"), 16)), source, target)
-        # The frame that makes the switch make a counter is not in it.
-        yield ofctl.key_of(line), (row, ofctl.packets_of(line) + 1)
+        if row.watched and not _is_watched(picture, sender or receiver):
+            continue  # the watching has ended
+        # The frame that makes the switch make a counter is not in it; of one that takes what is left, another one counts it.
+        first = 0 if ofctl.cookie_of(line) & 0xFF == OVERFLOW else 1
+        yield _key(line, row), (row, ofctl.packets_of(line) + first)
     for line in ofctl.dump(bridge, DROPS):
         mark = read_cookie(ofctl.cookie_of(line))
         vif = vifs.get(mark.number, "") if mark is not None else ""
         if mark is not None and mark.reason not in (None, "echo") and vif in known and line.endswith("actions=drop"):
-            yield ofctl.key_of(line), (Row(vif, "", mark.reason, picture.view_of(vif).watches(known[vif])), ofctl.packets_of(line))
+            row = Row(vif, "", mark.reason, picture.view_of(vif).watches(known[vif]))
+            yield _key(line, row), (row, ofctl.packets_of(line))
     for line in ofctl.dump(bridge, LOCAL):
         mark = read_cookie(ofctl.cookie_of(line))
         vif = vifs.get(mark.number, "") if mark is not None else ""
         if vif in known and picture.view_of(vif).watches(known[vif]):
-            yield ofctl.key_of(line), (Row(vif, "", "", True), ofctl.packets_of(line))
+            row = Row(vif, "", "", True)
+            yield _key(line, row), (row, ofctl.packets_of(line))
+
+
+def _is_watched(picture: Picture, vif: str) -> bool:
+    return vif in picture.facts.vifs and picture.view_of(vif).watched
+
+
+def _key(line: str, row: Row) -> str:
+    """Of a flow's counter: numbers of VIFs and ports are given to others when they are free."""
+    return "{} {} {}".format(ofctl.key_of(line), row.sender, row.receiver)
 
 
 SIDES = (("nw_src", "ipv6_src", "arp_spa"), ("nw_dst", "ipv6_dst", "arp_tpa"))

@@ -39,7 +39,7 @@ def render(status: Dict[str, Any], drops: List[Sample]) -> str:
             "mirrors of a record in vm-data that somebody else wrote over",
             [({"vif": name}, count) for name, count in sorted(status["tampered"].items())],
         ),
-        ("dropped_packets_total", "counter", "packets dropped, by the reason", drops),
+        ("dropped_packets_total", "counter", "packets dropped, or on a watched network let pass all the same, by the reason", drops),
     ]
     lines = []
     for name, kind, text, samples in tables:

@@ -70,9 +70,8 @@ def _bridge(picture: Picture, bridge: BridgeState, view: OvsdbView) -> Layout:
     uplinks = tuple(port.ofport for port in bridge.ports if port.kind == "uplink" and port.ofport > 0)
     backups = tuple(port.ofport for port in bridge.ports if port.ofport > 0 and port.takes == "nothing")
     deaf = tuple(port.ofport for port in bridge.ports if port.ofport > 0 and port.takes == "unicast")
-    ours = {number for segment in segments for numbers in segment.ports.values() for number in numbers} | {p.ofport for p in strangers}
-    access = tuple(p.ofport for p in bridge.ports if p.kind == "vif" and p.tag and p.ofport > 0 and p.ofport not in ours)
-    plan = BridgePlan(tuple(segments), uplinks, tuple(p.ofport for p in strangers), backups, deaf, access)
+    others = tuple(port.ofport for port in bridge.ports if port.kind == "vif" and port.ofport > 0 and port.name not in fenced)
+    plan = BridgePlan(tuple(segments), uplinks, tuple(p.ofport for p in strangers), backups, deaf, others)
     return Layout(plan, fenced, closed)
 
 

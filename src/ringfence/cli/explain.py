@@ -62,7 +62,7 @@ def run(options: Any) -> int:
         print("  record: {}".format(answer["record"]))
         print("  change: {}".format(answer["change"]))
         if answer["watched"]:
-            print("  watch:  nothing is enforced on this network yet: it passes, and what may not is counted (ringfence drops)")
+            print("  watch:  nothing is enforced here yet (enforce=watch): it passes, and what may not is counted (ringfence drops)")
         if answer["switch"]:
             print("  switch: {}".format(answer["switch"]))
         for flow in answer["flows"] if options.verbose else ():
@@ -131,7 +131,7 @@ def _direction(pool: Pool, one: Side, other: Side) -> Optional[Dict[str, Any]]:
         "as": _uses(pool, one.vif),
         "record": show_line(facts.line),
         "change": _change(pool, one.vif, other, reach),
-        "watched": pool.picture.view_of(one.vif).watched,
+        "watched": pool.picture.view_of(one.vif).watches(facts),
     }
 
 

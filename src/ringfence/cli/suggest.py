@@ -8,7 +8,9 @@ from shlex import quote
 from typing import Any, Dict, List, Set
 
 from ..errors import BadInput, RingfenceError, Unreachable
-from ..policy.suggest import Seen, suggest
+from ..policy.suggest import TALK, Seen, suggest
+from ..records import parse_network
+from ..xapi.keys import KEY
 from . import show
 from .drops import PATIENCE_S
 from .pool import Pool
@@ -26,9 +28,14 @@ def run(options: Any) -> int:
     pool = Pool(options)
     _, row = pool.network(options.network)
     name, uuid = row["name_label"], row["uuid"]
+    where, command = "network {}".format(name), "ringfence network set {} ".format(quote(name))
+    if parse_network(row["other_config"].get(KEY, "")).enforce != "watch":
+        raise BadInput("it is not watched", where, command + "enforce=watch")
     view = pool.picture.networks.get(uuid)
-    if view is None or not view.watched:
-        raise BadInput("it is not watched", "network {}".format(name), "ringfence network set {} enforce=watch".format(quote(name)))
+    if view is None:
+        raise BadInput("it has no VIF of a VM yet: there is nothing to watch", where, "plug one")
+    if not view.fenced:
+        raise BadInput("none of its VIFs would be locked or isolated: there is nothing to watch", where, command + "default=isolated")
     seen: Dict[Any, int] = {}
     judged: Dict[str, int] = {}
     since: List[float] = []
@@ -52,9 +59,10 @@ def run(options: Any) -> int:
     found = suggest(view, rows)
     vifs = {uuid: v for uuid, v in pool.facts.vifs.items() if v.network == view.facts.uuid}
     frames = sum(count for vif, count in judged.items() if vif in vifs)
+    crowded = sorted({pool.facts.vifs[row.sender].name for row in rows if row.sender in vifs and not row.source and row.reason in TALK})
     unheard = sorted(v.name for vif, v in vifs.items() if v.host and not judged.get(vif) and view.watches(v))
     if options.output in show.WHOLE:
-        told = {"watched_s": round(max(since)), "frames": frames, "unheard": unheard}
+        told = {"watched_s": round(max(since)), "frames": frames, "unheard": unheard, "crowded": crowded}
         show.whole(options.output, dict(told, rows=[dict(one._asdict()) for one in found]))
         return 0
     if options.output != "table":
@@ -64,6 +72,8 @@ def run(options: Any) -> int:
     print(text.format(name, _while(max(since)), frames, len(vifs)))
     if unheard:
         print("not heard of: {}".format(", ".join(unheard)))
+    if crowded:
+        print("more addresses than are told apart: {}: find out first what it does".format(", ".join(crowded)))
     for one in found:
         print("{}: {} frames{}".format(one.what, one.frames, "\n  {}".format(one.command) if one.command else ""))
     if not found:

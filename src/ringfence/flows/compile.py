@@ -23,12 +23,11 @@ def compile_bridge(plan: BridgePlan, numbers: Numbers) -> FlowSet:
     if any(segment.view.watched for segment in plan.segments):
         party.watched(flows)
         deliver.watched(flows)
-        count.watched(flows)
+        count.watched(flows, 0)
     for port in plan.strangers:
         guest.stranger(flows, port)
     tags = sorted(segment.tag for segment in plan.segments)
-    if any(tags):
-        party.access(flows, plan.access)
+    party.guests(flows, plan.others, [segment.tag for segment in plan.segments if segment.tag and not segment.view.watched])
     for segment in plan.segments:
         site = Site(segment, plan, numbers)
         guest.network(flows, site, tags)

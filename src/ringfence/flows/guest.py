@@ -5,6 +5,7 @@ from typing import Any, Dict, Iterable, List, Tuple
 from ..picture.identity import Identity
 from ..picture.network import Member
 from ..records.addresses import Prefix, is_single
+from . import count
 from .fields import (
     ARP,
     BROADCAST,
@@ -21,7 +22,7 @@ from .fields import (
     sources,
 )
 from .flow import NORMAL, PASSED, Action, FlowSet, become, load, resubmit
-from .pipeline import KIND_LOCAL, NETWORK, REASON, REASONS, SENDER, SOURCE, SOURCE_SPACE, cookie, drop_cookie
+from .pipeline import KIND_LOCAL, NETWORK, REASON, REASONS, SENDER, SOURCE, SOURCE_SPACE, cookie
 from .site import Site
 
 TAGGED = (0x1000, 0x1000)
@@ -121,10 +122,10 @@ def stranger(flows: FlowSet, port: int) -> None:
 
 def network(flows: FlowSet, site: Site, tags: List[int]) -> None:
     """The guests of one network that are plugged here. ``tags``: the VLANs of all fenced networks of the bridge."""
-    for uuid, (vif, _) in sorted(site.view.closed.items()):
+    for uuid, (vif, reason) in sorted(site.view.closed.items()):
         for port in site.segment.ports.get(uuid, ()):
-            if site.view.watches(vif):
-                _watch(flows, site, port, uuid, _counted(site, uuid, "closed"), drop_cookie("closed", site.vid(uuid)))
+            if reason and site.view.watches(vif):
+                _watch(flows, site, port, uuid, _counted(site, uuid, "closed"))
             else:
                 flows.drop("dispatch", 42000, match(in_port=port), "closed", site.vid(uuid))
     wide = opened = False
@@ -147,12 +148,13 @@ def _counted(site: Site, uuid: str, reason: str) -> List[Action]:
     return [load(NETWORK, site.net), load(SENDER, site.vid(uuid)), load(REASON, REASONS[reason]), resubmit("count")]
 
 
-def _watch(flows: FlowSet, site: Site, port: int, uuid: str, judgement: List[Action], mark: int) -> None:
-    """A VIF's port on a network that is only watched. An untagged one is a trunk: what it sends into a fenced VLAN is judged there."""
-    flows.add("dispatch", 41000, match(in_port=port, vlan_tci=(0, 0x0FFF)), site.judged(*judgement), mark)
-    priority = 40950 if site.segment.tag else 40800
-    counted = site.judged(*_counted(site, uuid, "tagged"))
-    flows.add("dispatch", priority, match(in_port=port, vlan_tci=TAGGED), counted, drop_cookie("tagged", site.vid(uuid)))
+def _watch(flows: FlowSet, site: Site, port: int, uuid: str, judgement: List[Action]) -> None:
+    """A VIF's port on a network that is only watched: what it sends untagged, and what it tags, for an untagged port is a trunk."""
+    mark = cookie(KIND_LOCAL, site.vid(uuid))
+    count.watched(flows, site.vid(uuid))
+    flows.add("dispatch", 41000, match(in_port=port, vlan_tci=(0, 0x0FFF), **site.at_first), site.judged(*judgement), mark)
+    tagged = site.judged(*_counted(site, uuid, "tagged"))
+    flows.add("dispatch", 40940, match(in_port=port, vlan_tci=TAGGED, **site.at_first), tagged, mark)
 
 
 def _held(flows: FlowSet, site: Site, member: Member) -> None:
@@ -167,9 +169,9 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
     watched = site.view.watches(member.vif)
     for port in site.ports(member):
         if watched:
-            _watch(flows, site, port, member.vif.uuid, start, mark)
+            _watch(flows, site, port, member.vif.uuid, start)
         else:
-            flows.add("dispatch", 41000, match(in_port=port), start, mark)
+            flows.add("dispatch", 41000, match(in_port=port, **site.at_first), start, mark)
     permit("link", 100, {"dl_src": mac}, [resubmit("ethertype")])
     announced = {"dl_type": RARP, "arp_op": 3, "arp_sha": mac, "arp_tha": mac, "dl_dst": BROADCAST}
     permit("ethertype", 100, announced, [PASSED if watched else NORMAL])
@@ -248,7 +250,7 @@ def _open(flows: FlowSet, site: Site, member: Member, tags: List[int]) -> None:
     start = [load(NETWORK, site.net), load(SENDER, vid), load(SOURCE_SPACE, space), resubmit("open")]
     for port in site.ports(member):
         if site.view.watched:  # whatever XAPI says of it: it is unlocked
-            _watch(flows, site, port, member.vif.uuid, start, mark)
+            _watch(flows, site, port, member.vif.uuid, start)
             continue
         flows.add("dispatch", 41000, match(in_port=port), start, mark)
         if site.segment.tag:

@@ -4,9 +4,9 @@ from typing import Any, Dict, Iterable, List
 
 from ..picture.network import HOST, MACHINE, Member
 from ..records.addresses import is_single
-from .fields import ARP, IPV4, IPV6, RARP, UDP, match, sources, targets
+from .fields import ARP, BROADCAST, IPV4, IPV6, RARP, UDP, match, sources, targets
 from .flow import NORMAL, PASSED, Action, FlowSet, become, clone, load, resubmit
-from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT, TAGGED
+from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
 from .pipeline import (
     ARRIVED,
     DESTINATION,
@@ -29,7 +29,7 @@ MANY_OWNERS = 16
 
 def shared(flows: FlowSet) -> None:
     # Reverse ARP only teaches switches where a MAC is; link control is dom0's and the NIC's own affair.
-    flows.add("arrival", 400, match(dl_type=RARP), [NORMAL])
+    flows.add("arrival", 400, match(dl_type=RARP, dl_dst=BROADCAST), [NORMAL])
     flows.add("arrival", 400, match(dl_dst=LINK_CONTROL), [NORMAL])
     flows.add("arrival", 400, match(dl_dst=CISCO_CONTROL), [NORMAL])
     flows.drop("arrival", 350, match(dl_type=ARP, arp_op=0), "arrival-source")
@@ -56,14 +56,15 @@ def shared(flows: FlowSet) -> None:
 
 def watched(flows: FlowSet) -> None:
     """As above, for a copy that is only watched."""
-    for passing in ({"dl_type": RARP}, {"dl_dst": LINK_CONTROL}, {"dl_dst": CISCO_CONTROL}):
+    for passing in ({"dl_type": RARP, "dl_dst": BROADCAST}, {"dl_dst": LINK_CONTROL}, {"dl_dst": CISCO_CONTROL}):
         flows.add("arrival", 450, match(**dict(passing, **{WATCHED: 1})), [PASSED])
 
 
-def access(flows: FlowSet, ports: Iterable[int]) -> None:
-    """An access port takes no tagged frame (ovs-vswitchd.conf.db(5), Port.vlan_mode): NORMAL sees to it, our rules for VLANs would not."""
+def guests(flows: FlowSet, ports: Iterable[int], tags: Iterable[int]) -> None:
+    """Guests of other networks bring no frame into a VLAN with a policy by tagging it: our rules for VLANs ask for no port."""
     for port in ports:
-        flows.add("dispatch", 40950, match(in_port=port, vlan_tci=TAGGED), [NORMAL])
+        for tag in tags:
+            flows.drop("dispatch", 40950, match(in_port=port, vlan_tci=(0x1000 | tag, 0x1FFF)), "tagged")
 
 
 def network(flows: FlowSet, site: Site) -> None:
@@ -96,19 +97,19 @@ def _dispatch(flows: FlowSet, site: Site, mark: int) -> None:
     from_machine = site.judged(*arrive, load(SOURCE_SPACE, site.space(MACHINE)), resubmit("arrival"))
     if site.segment.tag:
         # From whatever port: a trunk that no other rule knows is an uplink too.
-        flows.add("dispatch", 40900, match(vlan_tci=(0x1000 | site.segment.tag, 0x1FFF)), from_machine, mark)
+        flows.add("dispatch", 40900, match(vlan_tci=(0x1000 | site.segment.tag, 0x1FFF), **site.at_first), from_machine, mark)
     else:
         for port in site.plan.uplinks:
-            flows.add("dispatch", 40900, match(in_port=port, vlan_tci=(0, 0x0FFF)), from_machine, mark)
+            flows.add("dispatch", 40900, match(in_port=port, vlan_tci=(0, 0x0FFF), **site.at_first), from_machine, mark)
     # NORMAL leaves these out by itself; what is delivered explicitly came by the active member, too.
     carried = {"vlan_tci": (0x1000 | site.segment.tag, 0x1FFF) if site.segment.tag else (0, 0x0FFF)}
-    for port in site.plan.backups:
+    for port in () if site.view.watched else site.plan.backups:
         flows.drop("dispatch", 40950, match(in_port=port, **carried), "bond")
-    for port in site.plan.deaf:
+    for port in () if site.view.watched else site.plan.deaf:
         flows.drop("dispatch", 40950, match(in_port=port, dl_dst=MULTICAST, **carried), "bond")
     for port, _ in site.segment.internal:
         from_host = site.judged(*arrive, load(SOURCE_SPACE, site.space(HOST)), resubmit("arrival"))
-        flows.add("dispatch", 41000, match(in_port=port, vlan_tci=(0, 0x0FFF)), from_host, mark)
+        flows.add("dispatch", 41000, match(in_port=port, vlan_tci=(0, 0x0FFF), **site.at_first), from_host, mark)
 
 
 def _spaces(flows: FlowSet, site: Site, mark: int) -> None:

@@ -32,7 +32,7 @@ TABLES: Dict[str, int] = {
 NAMES = {number: name for name, number in TABLES.items()}
 
 _NEXT: Dict[str, FrozenSet[str]] = {
-    "dispatch": frozenset({"link", "open", "arrival"}),
+    "dispatch": frozenset({"dispatch", "link", "open", "arrival"}),
     "link": frozenset({"ethertype"}),
     "ethertype": frozenset({"arp", "ipv4", "ipv6"}),
     "arp": frozenset({"destination"}),
@@ -47,7 +47,7 @@ _NEXT: Dict[str, FrozenSet[str]] = {
     "arrival": frozenset({"arrival-address", "foreign-source"}),
     "arrival-address": frozenset({"destination", "foreign-source"}),
     "foreign-source": frozenset({"destination"}),
-    "destination": frozenset({"destination", "destination-address", "foreign-destination", "flood"}),
+    "destination": frozenset({"dispatch", "destination", "destination-address", "foreign-destination", "flood"}),
     "destination-address": frozenset({"foreign-destination", "out", "flood"}),
     "foreign-destination": frozenset({"out"}),
     "out": frozenset({"in"}),
@@ -61,7 +61,8 @@ NEXT: Dict[str, FrozenSet[str]] = {name: after | {"count"} for name, after in _N
 NEXT.update(count=_NEXT["count"], counted=frozenset())
 """Which tables a flow may resubmit to; every one may drop, which is to count and do no more.
 
-``flood`` starts the verdict anew for each copy, and ``destination`` for the copy that is only watched; nothing else goes back.
+``flood`` starts the verdict anew for each copy, ``destination`` for the copy that is only watched, and what passes on a
+watched network meets in ``dispatch`` what others have put there; nothing else goes back.
 """
 
 _SOURCES, _TARGETS = ("nw_src", "ipv6_src"), ("nw_dst", "ipv6_dst")
@@ -93,7 +94,7 @@ NETWORK, SOURCE, DESTINATION, COPY, RECEIVER, SENDER, ARRIVED, SOURCE_SPACE, DES
     "reg7",  # space in which the source address is judged
     "reg8",  # space in which the destination address is judged
     "reg9",  # why it is dropped
-    "reg10",  # 1 in a copy that is judged and counted, and never sent
+    "reg10",  # 1 in a copy that is judged and counted, and never sent; 2 in the frame itself, which passes
 )
 ISOLATED = 1 << 31
 """Bit of a class number: the party is isolated, so the verdict needs a token."""
@@ -141,9 +142,13 @@ def drop_cookie(reason: str, number: int = 0) -> int:
     return cookie(KIND_DROP + REASONS[reason], number)
 
 
-def counted_cookie(kind: int) -> int:
-    """The switch limits how many flows of one cookie it makes."""
-    return COUNTED << 48 | kind
+BY_SENDER, BY_RECEIVER, OVERFLOW, BY_PARTIES, BY_ADDRESSES = 1, 2, 3, 4, 5
+"""Kinds of counters, which are their priorities, too: the finer ones first."""
+
+
+def counted_cookie(kind: int, number: int = 0) -> int:
+    """The switch limits how many flows of one cookie it makes: each VIF (``number``) that is watched has a share of its own."""
+    return COUNTED << 48 | number << 8 | kind
 
 
 class Cookie(NamedTuple):

@@ -5,7 +5,7 @@ from typing import Dict, List, NamedTuple, Set, Tuple
 from ..picture.identity import EXTERNAL, Identity, Token, peers
 from ..picture.network import HOST, MACHINE, Member, NetworkView, Space
 from ..records.addresses import Prefix
-from .flow import NORMAL, PASSED, Action, clone, load
+from .flow import NORMAL, PASSED, Action, clone, load, resubmit
 from .numbers import Numbers
 from .pipeline import WATCHED
 
@@ -32,8 +32,8 @@ class BridgePlan(NamedTuple):
     """Members of bonds that take nothing: the active one has the same frames."""
     deaf: Tuple[int, ...] = ()
     """Members of bonds that take no multicast, for the same reason."""
-    access: Tuple[int, ...] = ()
-    """VIF ports in VLANs that are not fenced: what they tag is the switch's to drop, and must not look like an uplink's."""
+    others: Tuple[int, ...] = ()
+    """VIF ports on networks that are not fenced, or only watched: a guest that tags its frames is no uplink."""
 
 
 class Site:
@@ -62,8 +62,13 @@ class Site:
 
     @staticmethod
     def let(*actions: Action) -> List[Action]:
-        """Do so with a copy, and let the frame pass."""
-        return [clone(*actions), NORMAL]
+        """Do so with a copy, and let the frame pass: it meets what others have put into the switch, as it would without us."""
+        return [clone(*actions), load(WATCHED, 2), resubmit("dispatch")]
+
+    @property
+    def at_first(self) -> Dict[str, int]:
+        """What a match in ``dispatch`` has besides, so that a frame that was let pass does not meet it again."""
+        return {WATCHED: 0} if self.view.watched else {}
 
     def vid(self, uuid: str) -> int:
         return self.numbers.vif(uuid)

@@ -15,6 +15,8 @@ TALK = ("unreachable-out", "unreachable-in", "source", "arrival-source", "destin
 WHATEVER = ("mac", "ethertype", "tagged", "link-control", "redirect", "query", "fragment", "ipv6-header")
 LETTERS = "abcdefghijklmnopqrstuvwxyz0123456789.-"
 """What a group's name is made of."""
+LONGEST = 40
+"""Of a group's name."""
 LISTED = 6
 """How many names a line tells."""
 
@@ -66,7 +68,8 @@ def _addresses(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
     for vif, table in _used(view, rows).items():
         member = view.members[vif]
         if len(table) > FORWARDS and not member.router:
-            what = "{} sends from {} addresses that are not its own: it forwards for others".format(member.vif.name, len(table))
+            what = "{} sends from {} addresses that are not its own: it forwards for others, or forges them: find out which"
+            what = what.format(member.vif.name, len(table))
             yield Suggestion(what, sum(table.values()), _with_services(member, {"router"}))
             continue
         for entry, frames in table.items():
@@ -119,6 +122,8 @@ def _with_services(member: Member, more: Set[str]) -> str:
 def _groups(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
     """VIFs that talked, directly or through one another. A flood that everybody hears makes no company."""
     pairs = _pairs(view, rows)
+    forging = {vif for vif, table in _used(view, rows).items() if len(table) > FORWARDS}
+    pairs = {pair: frames for pair, frames in pairs.items() if not pair & forging}
     names: Set[str] = {group for member in view.members.values() for group in member.policy.groups}
     for company in _companies(pairs):
         members = sorted((view.members[uuid] for uuid in company), key=lambda member: member.vif.name)
@@ -169,6 +174,7 @@ def _fresh(vms: List[str], taken: Set[str]) -> str:
         while not vm.lower().startswith(common):
             common = common[:-1]
     common = "".join(letter for letter in common if letter in LETTERS).strip("0123456789.-")
+    common = common[:LONGEST].rstrip(".-")
     name = common if len(common) > 1 and common not in taken else ""
     number = 1
     while not name or name in taken:

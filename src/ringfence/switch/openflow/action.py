@@ -31,9 +31,9 @@ def _output(port: int) -> bytes:
     return struct.pack("!HHIH6x", 0, 16, port if port < FIRST_RESERVED else port | 0xFFFF0000, 0)
 
 
-def _learn(priority: int, limit: int, ethertype: int, fields: Iterable[str]) -> bytes:
+def _learn(kind: int, limit: int, ethertype: int, fields: Iterable[str], number: int) -> bytes:
     """``struct nx_action_learn2``: what the new flow matches is copied from the frame's fields, bit 13 says from a constant."""
-    body = struct.pack("!HHHQHBxHHIHH", FORGOTTEN_S, 0, priority, counted_cookie(priority), 0, TABLES["counted"], 0, 0, limit, 0, 0)
+    body = struct.pack("!HHHQHBxHHIHH", FORGOTTEN_S, 0, kind, counted_cookie(kind, number), 0, TABLES["counted"], 0, 0, limit, 0, 0)
     if ethertype:
         body += struct.pack("!HHIH", 1 << 13 | 16, ethertype, header("dl_type"), 0)
     for name in fields:
