@@ -14,7 +14,8 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 
 from .. import paths
 from ..errors import RingfenceError
-from ..flows.pipeline import KIND_LOCAL, OVERFLOW, REASON, REASON_NAMES, RECEIVER, SENDER, WATCHED, cookie, read_cookie
+from ..flows.count import SHARE
+from ..flows.pipeline import BY_ADDRESSES, KIND_LOCAL, OVERFLOW, REASON, REASON_NAMES, RECEIVER, SENDER, WATCHED, cookie, read_cookie
 from ..picture import Picture
 from ..shape import Items, Keys, check
 from ..switch import ofctl
@@ -172,8 +173,13 @@ def _watched(picture: Picture) -> Set[str]:
 def _counted(bridge: str, vifs: Dict[int, str], picture: Picture) -> Iterator[Tuple[str, Tuple[Row, int]]]:
     """The switch's counts by flow. Raises Unreachable."""
     known = picture.facts.vifs
-    for line in ofctl.dump(bridge, ofctl.COUNTERS):
-        fields = _fields(line)
+    lines = ofctl.dump(bridge, ofctl.COUNTERS)
+    shares = Counter(ofctl.cookie_of(line) for line in lines)
+    for line in lines:
+        fields, mark = _fields(line), ofctl.cookie_of(line)
+        left_over = mark & 0xFF == OVERFLOW
+        if left_over and shares[mark - OVERFLOW + BY_ADDRESSES] < SHARE:
+            continue  # what it met came just before its own counter was there
         sender, receiver = (vifs.get(int(fields.get(register, "0"), 16), "") for register in (SENDER, RECEIVER))
         reason = REASON_NAMES.get(int(fields.get(REASON, "0"), 16))
         if reason is None or sender == receiver:  # of machines alone, or a VIF's own flood
@@ -183,17 +189,16 @@ def _counted(bridge: str, vifs: Dict[int, str], picture: Picture) -> Iterator[Tu
         if row.watched and not _is_watched(picture, sender or receiver):
             continue  # the watching has ended
         # The frame that makes the switch make a counter is not in it; of one that takes what is left, another one counts it.
-        first = 0 if ofctl.cookie_of(line) & 0xFF == OVERFLOW else 1
-        yield _key(line, row), (row, ofctl.packets_of(line) + first)
+        yield _key(line, row), (row, ofctl.packets_of(line) + (0 if left_over else 1))
     for line in ofctl.dump(bridge, DROPS):
-        mark = read_cookie(ofctl.cookie_of(line))
-        vif = vifs.get(mark.number, "") if mark is not None else ""
-        if mark is not None and mark.reason not in (None, "echo") and vif in known and line.endswith("actions=drop"):
-            row = Row(vif, "", mark.reason, picture.view_of(vif).watches(known[vif]))
+        known_as = read_cookie(ofctl.cookie_of(line))
+        vif = vifs.get(known_as.number, "") if known_as is not None else ""
+        if known_as is not None and known_as.reason not in (None, "echo") and vif in known and line.endswith("actions=drop"):
+            row = Row(vif, "", known_as.reason, picture.view_of(vif).watches(known[vif]))
             yield _key(line, row), (row, ofctl.packets_of(line))
     for line in ofctl.dump(bridge, LOCAL):
-        mark = read_cookie(ofctl.cookie_of(line))
-        vif = vifs.get(mark.number, "") if mark is not None else ""
+        known_as = read_cookie(ofctl.cookie_of(line))
+        vif = vifs.get(known_as.number, "") if known_as is not None else ""
         if vif in known and picture.view_of(vif).watches(known[vif]):
             row = Row(vif, "", "", True)
             yield _key(line, row), (row, ofctl.packets_of(line))

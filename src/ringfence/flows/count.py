@@ -15,7 +15,7 @@ ADDRESSES = ((IPV4, ("nw_src", "nw_dst")), (IPV6, ("ipv6_src", "ipv6_dst")), (AR
 PARTIES = (SENDER, RECEIVER, REASON, WATCHED)
 LIMIT = 16384
 SHARE = 512
-"""Of a VIF that is watched, and of all machines on watched networks."""
+"""Of a VIF that is watched here; as much for all that comes from elsewhere."""
 
 
 def shared(flows: FlowSet) -> None:
@@ -27,9 +27,10 @@ def shared(flows: FlowSet) -> None:
 
 
 def watched(flows: FlowSet, number: int) -> None:
-    """What a VIF (or, with 0, any machine) sends on a watched network."""
-    of = {WATCHED: 1, SENDER: number}
-    flows.add("count", 50, match(**of), [learn(BY_PARTIES, SHARE, 0, PARTIES, number), resubmit("counted")])
+    """What a VIF here sends on a watched network; with 0, what machines and VIFs of other hosts do."""
+    of = {WATCHED: 1, SENDER: number} if number else {WATCHED: 1}
+    nearer = 10 if number else 0
+    flows.add("count", 50 + nearer, match(**of), [learn(BY_PARTIES, SHARE, 0, PARTIES, number), resubmit("counted")])
     for ethertype, addresses in ADDRESSES:
         counters = [learn(BY_ADDRESSES, SHARE, ethertype, PARTIES + addresses, number), learn(OVERFLOW, SHARE, 0, PARTIES, number)]
-        flows.add("count", 100, match(**dict(of, dl_type=ethertype)), counters + [resubmit("counted")])
+        flows.add("count", 100 + nearer, match(**dict(of, dl_type=ethertype)), counters + [resubmit("counted")])
