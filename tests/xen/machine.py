@@ -33,7 +33,7 @@ Type=oneshot
 StandardOutput=tty
 StandardError=tty
 TTYPath=/dev/hvc0
-ExecStart=-/bin/sh -c 'mkdir -p /payload && mount /dev/sdb /payload && exec /payload/run'
+ExecStart=-/bin/sh -c 'mkdir -p /payload && mount LABEL=payload /payload && exec /payload/run'
 ExecStopPost=-/bin/sh -c 'sync; umount /payload; sync'
 ExecStopPost=/sbin/poweroff -f
 [Install]
@@ -80,7 +80,7 @@ def base() -> Path:
         (found / "xen").write_bytes(packed.read())
     shutil.copy(next(boot.glob("vmlinuz-*")), found / "vmlinuz")
     shutil.copy(next(boot.glob("initrd.img-*")), found / "initrd")
-    run("mke2fs", "-q", "-t", "ext4", "-d", str(root), str(found / "disk.img"), "4G")
+    run("mke2fs", "-q", "-t", "ext4", "-L", "dom0", "-d", str(root), str(found / "disk.img"), "4G")
     _guest_tree(root, found / "guest")
     shutil.rmtree(root)
     (found / "ready").touch()
@@ -88,7 +88,7 @@ def base() -> Path:
 
 
 def _furnish(root: Path) -> None:
-    (root / "etc/fstab").write_text("/dev/sda / ext4 rw,noatime 0 1\n")
+    (root / "etc/fstab").write_text("LABEL=dom0 / ext4 rw,noatime 0 1\n")
     (root / "etc/hostname").write_text("dom0\n")
     (root / "etc/hosts").write_text("127.0.0.1 localhost dom0\n")
     (root / "etc/xen/xl.conf").write_text("run_hotplug_scripts=0\nautoballoon=0\n")
@@ -155,7 +155,7 @@ def unpack_kernel(vmlinuz: Path, target: Path) -> None:
 def payload(tree: Path, disk: Path) -> None:
     """A disk with the files of a tree, and room for results."""
     disk.unlink(missing_ok=True)
-    run("mke2fs", "-q", "-t", "ext4", "-d", str(tree), str(disk), "512M")
+    run("mke2fs", "-q", "-t", "ext4", "-L", "payload", "-d", str(tree), str(disk), "512M")
 
 
 def boot(found: Path, disk: Path, console: IO[str], show: Any) -> None:
@@ -163,7 +163,8 @@ def boot(found: Path, disk: Path, console: IO[str], show: Any) -> None:
 
     Raises RuntimeError where it does not end by itself within LIMIT_S.
     """
-    kernel = f"{found / 'vmlinuz'} root=/dev/sda rw console=hvc0 quiet loglevel=3 systemd.show_status=0 net.ifnames=0"
+    # By label: which disk is sda, is decided anew at each start. Where there is no root, it ends and does not wait for a person.
+    kernel = f"{found / 'vmlinuz'} root=LABEL=dom0 panic=10 rw console=hvc0 quiet loglevel=3 systemd.show_status=0 net.ifnames=0"
     words = [
         "qemu-system-x86_64", "-accel", "tcg,thread=multi", "-cpu", CPU, "-smp", "2", "-m", "4096",
         "-nographic", "-no-reboot", "-net", "none", "-monitor", "none",
