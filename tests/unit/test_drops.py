@@ -22,8 +22,8 @@ class Switch:
         self.counts: dict[str, tuple[Row, int]] = {}
         self.line = "default=isolated enforce=watch"
 
-    def numbered(self) -> tuple[Picture, dict[str, dict[int, str]]]:
-        return picture(self.line, vif("v1", 1, "ipv4=10.0.0.11"), vif("v2", 2, "ipv4=10.0.0.12")), {"br0": {1: "v1", 2: "v2"}}
+    def numbered(self) -> tuple[Picture, dict[str, dict[str, int]]]:
+        return picture(self.line, vif("v1", 1, "ipv4=10.0.0.11"), vif("v2", 2, "ipv4=10.0.0.12")), {"br0": {"v1": 1, "v2": 2}}
 
     def counted(self, *_: object) -> Iterator[tuple[str, tuple[Row, int]]]:
         yield from self.counts.items()

@@ -138,11 +138,10 @@ class Agent:
             self._token, self._covered = token, live
             return outcome
 
-    def _numbered_vifs(self) -> Tuple[Optional[Picture], Dict[str, Dict[int, str]]]:
-        """What is enforced, and by bridge the VIFs (uuid) that the numbers in its flows mean."""
+    def _numbered_vifs(self) -> Tuple[Optional[Picture], Dict[str, Dict[str, int]]]:
+        """What is enforced, and by bridge the numbers of VIFs (by uuid) in its flows."""
         with self.lock:
-            tables = {name: self.state.numbers.get(name, {}).get("vif", {}) for name in self.reconciler.writers}
-            return self.reconciler.picture, {name: {number: uuid for uuid, number in table.items()} for name, table in tables.items()}
+            return self.reconciler.picture, {name: self.state.numbers.get(name, {}).get("vif", {}) for name in self.reconciler.writers}
 
     def save(self) -> None:
         try:

@@ -59,8 +59,8 @@ SHAPE = Keys(
 class Drops(threading.Thread):
     """``look`` and ``told`` may be called by any thread."""
 
-    def __init__(self, numbered: Callable[[], Tuple[Optional[Picture], Dict[str, Dict[int, str]]]]) -> None:
-        """``numbered``: what is enforced, and by bridge the VIFs that the numbers in its flows mean."""
+    def __init__(self, numbered: Callable[[], Tuple[Optional[Picture], Dict[str, Dict[str, int]]]]) -> None:
+        """``numbered``: what is enforced, and by bridge the numbers of VIFs (by uuid) in its flows."""
         super().__init__(name="drops", daemon=True)
         self._numbered = numbered
         self._lock = threading.Lock()
@@ -97,7 +97,8 @@ class Drops(threading.Thread):
         with self._lock:
             before = (dict(self._raw), self._since)
             self._watch(picture)
-            for bridge, vifs in sorted(bridges.items()):
+            for bridge, numbers in sorted(bridges.items()):
+                vifs = {number: uuid for uuid, number in numbers.items()}
                 try:
                     counted = dict(_counted(bridge, vifs, picture))
                 except RingfenceError as error:
@@ -196,7 +197,7 @@ def _counted(bridge: str, vifs: Dict[int, str], picture: Picture) -> Iterator[Tu
         if known_as is not None and known_as.reason not in (None, "echo") and vif in known and line.endswith("actions=drop"):
             row = Row(vif, "", known_as.reason, picture.view_of(vif).watches(known[vif]))
             yield _key(line, row), (row, ofctl.packets_of(line))
-    for line in ofctl.dump(bridge, LOCAL):
+    for line in ofctl.dump(bridge, LOCAL) if _watched(picture) else ():
         known_as = read_cookie(ofctl.cookie_of(line))
         vif = vifs.get(known_as.number, "") if known_as is not None else ""
         if vif in known and picture.view_of(vif).watches(known[vif]):

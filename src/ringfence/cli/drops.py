@@ -87,7 +87,7 @@ def _key(host: str, row: Dict[str, Any]) -> Any:
 
 
 def _shown(row: Dict[str, Any], form: str) -> Dict[str, Any]:
-    last = row["last"] if form == "json" else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["last"]))
+    last = row["last"] if form in show.WHOLE else time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(row["last"]))
     return {
         "from": _party(row["sender_name"], row["source"]),
         "to": _party(row["receiver_name"], row["target"]),

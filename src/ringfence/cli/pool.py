@@ -3,7 +3,7 @@
 import json
 import os
 import sys
-from typing import Any, Dict, List, Optional, Tuple
+from typing import Any, Dict, List, Optional, Set, Tuple
 
 from ..agent.client import LIMIT
 from ..errors import BadInput, BadRecord, Refused, Unreachable
@@ -117,10 +117,13 @@ class Pool:
         self.confirm(kind, uuid, after)
         return True
 
+    def hosts_of(self, networks: Set[str]) -> Set[str]:
+        """uuids of the hosts where VIFs of these networks run."""
+        return {v.host for v in self.facts.vifs.values() if v.network in networks and v.host}
+
     def preview(self, lines: List[Tuple[str, str, Optional[str]]]) -> None:
         """Print the flows that lines (kind, uuid, line) would add and take away, host by host. Raises Unreachable."""
-        networks = {self.facts.vifs[uuid].network if kind == "VIF" else uuid for kind, uuid, _ in lines}
-        hosts = {v.host for v in self.facts.vifs.values() if v.network in networks and v.host}
+        hosts = self.hosts_of({self.facts.vifs[uuid].network if kind == "VIF" else uuid for kind, uuid, _ in lines})
         request = {"op": "preview", "lines": [list(line) for line in lines]}
         if len(json.dumps(request)) >= LIMIT:
             raise BadInput("{} lines are too many to show their flows".format(len(lines)), mend="leave out -v")
@@ -147,7 +150,7 @@ class Pool:
         request = {"op": "wait", "kind": kind, "uuid": uuid, "line": line, "timeout": IN_FORCE_S}
         here = self.agents.here
         networks = {self.facts.vifs[uuid].network} if uuid in self.facts.vifs else {uuid}
-        hosts = {v.host for v in self.facts.vifs.values() if v.network in networks and v.host} | ({here} if here else set())
+        hosts = self.hosts_of(networks) | ({here} if here else set())
         late = []
         for host, answer in sorted(self.agents.ask_all(sorted(hosts), request, IN_FORCE_S + 5).items()):
             if isinstance(answer, dict) and answer.get("in_force"):

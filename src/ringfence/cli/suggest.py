@@ -5,7 +5,7 @@ Read them before you type them: what was seen is what guests did, not what they 
 
 import sys
 from shlex import quote
-from typing import Any, Dict, List, Set
+from typing import Any, Dict, List
 
 from ..errors import BadInput, RingfenceError, Unreachable
 from ..policy.suggest import TALK, Seen, suggest
@@ -39,12 +39,10 @@ def run(options: Any) -> int:
     seen: Dict[Any, int] = {}
     judged: Dict[str, int] = {}
     since: List[float] = []
-    silent: Set[str] = {v.host for v in pool.facts.vifs.values() if v.network == uuid and v.host}
-    for host, answer in sorted(pool.agents.ask_all(sorted(silent), {"op": "drops"}, PATIENCE_S).items()):
+    for _, answer in sorted(pool.agents.ask_all(sorted(pool.hosts_of({uuid})), {"op": "drops"}, PATIENCE_S).items()):
         if isinstance(answer, RingfenceError):
             sys.stderr.write("ringfence: {}\n".format(answer))
             continue
-        silent.discard(host)
         since += [answer["now"] - answer["since"][uuid]] if uuid in answer["since"] else []
         for told in answer["rows"]:
             if not told["watched"]:

@@ -75,8 +75,9 @@ def network(flows: FlowSet, site: Site) -> None:
     for member in site.members:
         _arrival(flows, site, member)
         _destination(flows, site, member)
+    macs = {member.vif.mac for member in site.members}
     for _, (vif, _) in sorted(site.view.closed.items()):
-        if vif.mac not in {m.vif.mac for m in site.members}:
+        if vif.mac not in macs:
             flows.drop("arrival", 300, match(dl_src=vif.mac, **on), "closed")
             flows.drop("destination", 400, match(dl_dst=vif.mac, **on), "closed")
     _asked_for(flows, site)

@@ -21,6 +21,10 @@ LISTED = 6
 """How many names a line tells."""
 
 
+Used = Dict[str, Dict[Prefix, int]]
+"""By VIF: addresses that it uses and does not list, with the frames of each."""
+
+
 class Seen(NamedTuple):
     """Frames that would have been dropped. VIFs by uuid, "" where a machine was; addresses "" where a frame has none."""
 
@@ -42,10 +46,10 @@ class Suggestion(NamedTuple):
 def suggest(view: NetworkView, seen: Iterable[Seen]) -> List[Suggestion]:
     """What would have to be said for what was seen to pass, kind by kind. To be read by a person, not applied blindly."""
     rows = [row for row in seen if _known(view, row)]
-    found: List[Suggestion] = []
-    for kind in (_closed, _addresses, _services, _groups, _machines, _never):
-        found += sorted(kind(view, rows), key=lambda one: one.what)
-    return found
+    used = _used(view, rows)
+    kinds = [_closed(view, rows), _addresses(view, used), _services(view, rows), _groups(view, rows, used)]
+    kinds += [_machines(view, rows), _never(view, rows)]
+    return [one for kind in kinds for one in sorted(kind, key=lambda one: one.what)]
 
 
 def _known(view: NetworkView, row: Seen) -> bool:
@@ -64,8 +68,8 @@ def _closed(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
             yield Suggestion("{} would be closed: {}".format(vif.name, reason), frames, "ringfence vif show {}".format(vif.word))
 
 
-def _addresses(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
-    for vif, table in _used(view, rows).items():
+def _addresses(view: NetworkView, used: Used) -> Iterator[Suggestion]:
+    for vif, table in used.items():
         member = view.members[vif]
         if len(table) > FORWARDS and not member.router:
             what = "{} sends from {} addresses that are not its own: it forwards for others, or forges them: find out which"
@@ -85,9 +89,9 @@ def _addresses(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
                 yield Suggestion(what, frames, "ringfence ip add {} {}".format(member.vif.word, text))
 
 
-def _used(view: NetworkView, rows: List[Seen]) -> Dict[str, Dict[Prefix, int]]:
+def _used(view: NetworkView, rows: List[Seen]) -> Used:
     """By VIF: addresses that it sends from or is spoken to at, and does not list; how many frames of each."""
-    used: Dict[str, Dict[Prefix, int]] = {}
+    used: Used = {}
     for row in rows:
         claim = row.sender in view.members and row.reason in CLAIMS and row.source
         spoken_to = row.receiver in view.members and row.reason == "destination-address" and row.target
@@ -119,10 +123,10 @@ def _with_services(member: Member, more: Set[str]) -> str:
     return "ringfence vif set {} services={}".format(member.vif.word, ",".join(sorted(member.policy.services | more)))
 
 
-def _groups(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
+def _groups(view: NetworkView, rows: List[Seen], used: Used) -> Iterator[Suggestion]:
     """VIFs that talked, directly or through one another. A flood that everybody hears makes no company."""
-    pairs = _pairs(view, rows)
-    forging = {vif for vif, table in _used(view, rows).items() if len(table) > FORWARDS}
+    pairs = _pairs(view, rows, used)
+    forging = {vif for vif, table in used.items() if len(table) > FORWARDS}
     pairs = {pair: frames for pair, frames in pairs.items() if not pair & forging}
     names: Set[str] = {group for member in view.members.values() for group in member.policy.groups}
     for company in _companies(pairs):
@@ -140,10 +144,10 @@ def _groups(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
         yield Suggestion(what, sum(talked.values()), "ringfence group add {} {}".format(group, " ".join(missing)))
 
 
-def _pairs(view: NetworkView, rows: List[Seen]) -> Dict[FrozenSet[str], int]:
+def _pairs(view: NetworkView, rows: List[Seen], used: Used) -> Dict[FrozenSet[str], int]:
     """VIFs of which one sent to an address of the other, be it listed or not yet, and that share no group."""
     owners: Dict[Prefix, Set[str]] = {entry: set(uuids) for entry, uuids in view.owners.items() if is_single(entry)}
-    for vif, table in _used(view, rows).items():
+    for vif, table in used.items():
         for entry in table:
             owners.setdefault(entry, set()).add(vif)
     pairs: Dict[FrozenSet[str], int] = {}
