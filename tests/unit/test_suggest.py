@@ -99,6 +99,10 @@ CASES = {
         [seen("acme1", "", "unreachable-out", "10.0.0.11", "10.0.0.200", 2)],
         [("acme1/0 talks to 10.0.0.200, inside and no VIF's", 2, "ringfence vif set acme1/0 peers=10.0.0.200")],
     ),
+    "a machine inside, for one whose peers are its own addresses by default": Case(
+        [seen("web-1", "", "unreachable-out", "10.0.0.13", "10.0.0.200", 2)],
+        [("web-1/0 talks to 10.0.0.200, inside and no VIF's", 2, "ringfence vif set web-1/0 peers=10.0.0.200")],
+    ),
     "a flood that leaves the host": Case([seen("mute", "", "unreachable-out", "10.0.0.16", "224.0.0.1")], []),
     "what no record allows": Case(
         [seen("web-1", "", "ethertype", frames=9), seen("acme1", "", "ethertype")],

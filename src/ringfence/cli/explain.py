@@ -8,7 +8,7 @@ from ..picture import Party
 from ..picture.kind import parse_kind
 from ..policy.expect import OUTSIDE, SOMEWHERE
 from ..records import Policy
-from ..records.addresses import LINK_LOCAL, is_single, show_prefix, single, within
+from ..records.addresses import LINK_LOCAL, show_all, show_prefix, single, singles, within
 from . import show
 from .pool import Pool, show_line
 
@@ -162,7 +162,7 @@ def _change(pool: Pool, vif: str, other: Side, reach: Any) -> str:
 
 def _own(policy: Policy) -> List[str]:
     """The single addresses that a VIF may use, but for link-local ones."""
-    return [show_prefix(p) for p in policy.own if is_single(p) and not within(p, LINK_LOCAL)]
+    return show_all(singles(policy.own))
 
 
 def _uses(pool: Pool, vif: str) -> str:

@@ -122,9 +122,9 @@ def stranger(flows: FlowSet, port: int) -> None:
 
 def network(flows: FlowSet, site: Site, tags: List[int]) -> None:
     """The guests of one network that are plugged here. ``tags``: the VLANs of all fenced networks of the bridge."""
-    for uuid, (vif, reason) in sorted(site.view.closed.items()):
+    for uuid in sorted(site.view.closed):
         for port in site.segment.ports.get(uuid, ()):
-            if reason and site.view.watches(vif):
+            if site.view.why_cut(uuid) is None:
                 _watch(flows, site, port, uuid, _counted(site, uuid, "closed"))
             else:
                 flows.drop("dispatch", 42000, match(in_port=port), "closed", site.vid(uuid))

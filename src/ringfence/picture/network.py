@@ -120,6 +120,13 @@ class NetworkView:
         """Whether a VIF's own frames are only watched. Never where XAPI itself locks it: no network's line loosens that."""
         return self.watched and vif.xapi.locking_mode == "unlocked"
 
+    def why_cut(self, uuid: str) -> Optional[str]:
+        """Why nothing passes for a VIF: as ``closed`` says, but for those that are only watched, which run; None where it runs."""
+        if uuid not in self.closed:
+            return None
+        vif, reason = self.closed[uuid]
+        return None if reason and self.watches(vif) else reason
+
     def is_inside(self, entry: Prefix) -> bool:
         """Whether an address or prefix belongs to guests."""
         if entry in self._routed or self._gated.containing(entry):

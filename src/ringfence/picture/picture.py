@@ -74,8 +74,7 @@ class Picture:
 
     def why_cut(self, vif: str) -> Optional[str]:
         """As ``why_closed``, for what is enforced: a VIF that is only watched runs, but for a disabled one."""
-        reason = self.why_closed(vif)
-        return None if reason and self.view_of(vif).watches(self.facts.vifs[vif]) else reason
+        return self.view_of(vif).why_cut(vif)
 
     def can_reach(self, vif: str, party: Party) -> Reach:
         """Whether the VIF can reach the party on its network, with the reason. Raises KeyError for an unknown VIF."""

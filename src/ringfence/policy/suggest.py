@@ -4,7 +4,7 @@ import ipaddress
 from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Set, Tuple
 
 from ..picture.network import Member, NetworkView
-from ..records.addresses import LINK_LOCAL, Prefix, is_single, show_prefix, single, within
+from ..records.addresses import LINK_LOCAL, Prefix, is_single, show_all, show_prefix, single, singles, within
 from ..words import several
 
 FORWARDS = 8
@@ -210,11 +210,8 @@ def _machines(view: NetworkView, rows: List[Seen]) -> Iterator[Suggestion]:
             external[vif] = external.get(vif, 0) + row.frames
     for vif, table in inside.items():
         member = view.members[vif]
-        known = (
-            []
-            if member.policy.peers == tuple(e for e in member.policy.own if is_single(e))
-            else [show_prefix(p) for p in member.policy.peers]
-        )
+        by_default = member.policy.peers == singles(member.policy.own)
+        known = [] if by_default else show_all(member.policy.peers)
         what = "{} talks to {}, inside and no VIF's".format(member.vif.name, several(sorted(table), LISTED))
         peers = ",".join(known + sorted(table))
         yield Suggestion(what, sum(table.values()), "ringfence vif set {} peers={}".format(member.vif.word, peers))

@@ -71,6 +71,11 @@ def single(address: Address) -> Prefix:
     return ipaddress.ip_network(address)
 
 
+def singles(prefixes: Iterable[Prefix]) -> Tuple[Prefix, ...]:
+    """The single addresses among prefixes, link-local ones left out."""
+    return tuple(entry for entry in prefixes if is_single(entry) and not within(entry, LINK_LOCAL))
+
+
 def link_local(mac: str) -> Prefix:
     """The link-local address that is derived from a MAC (RFC 4291, appendix A)."""
     octets = [int(o, 16) for o in mac.split(":")]

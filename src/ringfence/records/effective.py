@@ -4,7 +4,7 @@ from functools import lru_cache
 from typing import FrozenSet, NamedTuple, Optional, Tuple, Union
 
 from ..errors import BadRecord
-from .addresses import LINK_LOCAL, Prefix, is_single, link_local, parse_prefix, sort_prefixes, within
+from .addresses import Prefix, link_local, parse_prefix, singles, sort_prefixes
 from .network import NetworkLine
 from .record import MODES, Record, parse_record
 
@@ -60,7 +60,7 @@ def effective(line: Optional[str], mac: str, network: NetworkLine, xapi: XapiFie
     own = sort_prefixes(lists[0] + lists[1])
     peers = record.peers
     if mode == "isolated" and not record.groups and not peers:
-        peers = tuple(entry for entry in own if is_single(entry) and not within(entry, LINK_LOCAL))
+        peers = singles(own)
     if mode in ("locked", "isolated"):
         own = sort_prefixes(own + (link_local(mac),))
     return Policy(
