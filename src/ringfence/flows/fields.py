@@ -58,6 +58,8 @@ Value = Tuple[str, int, Optional[int]]
 Match = Tuple[Value, ...]
 
 ARP, RARP, IPV4, IPV6 = 0x0806, 0x8035, 0x0800, 0x86DD
+TAGS = (0x8100, 0x88A8)
+"""EtherTypes of a tag (802.1Q, 802.1ad): what ``dl_type`` is behind a first one, for the switch looks no further (vlan-limit)."""
 ICMP, IGMP, UDP, ICMPV6 = 1, 2, 17, 58
 BROADCAST = (1 << 48) - 1
 MULTICAST_BIT = 1 << 40

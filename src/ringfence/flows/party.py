@@ -1,10 +1,10 @@
 """Tables 0 and 21 to 26: who a frame that arrived is from, and whom any frame is for."""
 
-from typing import Any, Dict, Iterable, List
+from typing import Any, Dict, Iterable, List, Sequence
 
 from ..picture.network import HOST, MACHINE, Member
 from ..records.addresses import is_single
-from .fields import ARP, BROADCAST, IPV4, IPV6, RARP, UDP, match, sources, targets
+from .fields import ARP, BROADCAST, IPV4, IPV6, RARP, TAGS, UDP, match, sources, targets
 from .flow import NORMAL, PASSED, Action, FlowSet, become, clone, load, resubmit
 from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
 from .pipeline import (
@@ -60,11 +60,16 @@ def watched(flows: FlowSet) -> None:
         flows.add("arrival", 450, match(**dict(passing, **{WATCHED: 1})), [PASSED])
 
 
-def guests(flows: FlowSet, ports: Iterable[int], tags: Iterable[int]) -> None:
-    """Guests of other networks bring no frame into a VLAN with a policy by tagging it: our rules for VLANs ask for no port."""
+def guests(flows: FlowSet, ports: Iterable[int], tags: Sequence[int]) -> None:
+    """Guests of other networks bring no frame into a VLAN with a policy by tagging it: our rules for VLANs ask for no port.
+
+    A first tag of VLAN 0 the switch takes off as the frame leaves, and the wire then sees the second one.
+    """
     for port in ports:
         for tag in tags:
             flows.drop("dispatch", 40950, match(in_port=port, vlan_tci=(0x1000 | tag, 0x1FFF)), "tagged")
+        for behind in TAGS if tags else ():
+            flows.drop("dispatch", 41050, match(in_port=port, vlan_tci=(0x1000, 0x1FFF), dl_type=behind), "tagged")
 
 
 def network(flows: FlowSet, site: Site) -> None:
