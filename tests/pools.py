@@ -85,3 +85,65 @@ def generated(chance: random.Random, more: str = "") -> Picture:
         vifs.append(vif(f"v{number}", number, " ".join(words), here=chance.random() < 0.75, migrating=chance.random() < 0.1))
     vifs[0] = vifs[0]._replace(host="here", line="mode=isolated ipv4=10.0.0.11 ipv6=fd00::11 groups=a")
     return picture(f"{line} {more}".strip(), *vifs)
+
+
+NETWORK_LINES = (
+    "default=isolated inside=10.0.0.0/24,fd00::/64 gateways=10.0.0.1,fd00::1",
+    "inside=10.0.0.0/24 host=allow",
+    "external=deny gateways=10.0.0.1",
+    "default=locked inside=fe80::/16,10.0.0.0/25",
+    "default=isolated inside=10.0.0.0/24 enforce=watch",
+    "mode=nonsense",
+    None,
+)
+
+
+def record(chance: random.Random) -> str | None:
+    """Any record, good and bad ones."""
+    if chance.random() < 0.1:
+        return chance.choice([None, "mode=nonsense", "", "mode=unlocked"])
+    words = [f"mode={chance.choice(MODES)}"]
+    words.append(f"ipv4={','.join(sorted(set(chance.choices(_IPV4, k=chance.randint(1, 3)))))}")
+    if chance.random() < 0.5:
+        words.append(f"ipv6={','.join(sorted(set(chance.choices(_IPV6, k=chance.randint(1, 2)))))}")
+    if chance.random() < 0.6:
+        words.append(f"groups={','.join(chance.sample(['a', 'b', 'c', 'd'], chance.randint(1, 3)))}")
+    if chance.random() < 0.4:
+        words.append(f"peers={','.join(sorted(set(chance.choices(_IPV4 + _IPV6, k=chance.randint(1, 3)))))}")
+    if chance.random() < 0.2:
+        words.append(f"services={','.join(chance.sample(['dhcp', 'dhcp6', 'ra', 'router'], chance.randint(1, 2)))}")
+    if chance.random() < 0.2:
+        words.append("external=deny")
+    return " ".join(words)
+
+
+_IPV4 = [*(f"10.0.0.{n}" for n in range(10, 18)), "10.0.0.1", "10.0.1.9", "10.0.0.8/29", "10.0.0.0/24", "0.0.0.0/0"]
+_IPV6 = [*(f"fd00::{n}" for n in range(10, 16)), "fd00::1", "fe80::5", "fd00::/120", "fe80::/64", "::/0"]
+
+
+def changed(facts: Facts, chance: random.Random) -> Facts:
+    """One to three changes of any kind; what does not change stays the same object."""
+    vifs, networks = dict(facts.vifs), dict(facts.networks)
+    for _ in range(chance.choice([1, 1, 1, 2, 3])):
+        number = chance.randint(1, 12)
+        name = f"v{number}"
+        row = vifs.get(name) or vif(name, number, record(chance), here=chance.random() < 0.6)
+        dice = chance.random()
+        if dice < 0.15:
+            vifs.pop(name, None)
+        elif dice < 0.7:
+            vifs[name] = row._replace(line=record(chance))
+        elif dice < 0.8:
+            vifs[name] = row._replace(host=chance.choice(["here", "there", ""]), migrating=chance.random() < 0.5)
+        elif dice < 0.85:
+            vifs[name] = row._replace(mac=mac(chance.randint(1, 12)))
+        elif dice < 0.9:
+            vifs[name] = row._replace(xapi=XapiFields(chance.choice(["locked", "unlocked"]), ("10.0.0.11",), ()))
+        elif dice < 0.93:
+            vifs[name] = row._replace(network=chance.choice(["net", "other", "nowhere"]))
+        elif dice < 0.96:
+            vifs[name] = row._replace()
+        else:
+            uuid = chance.choice(["net", "other"])
+            networks[uuid] = NetworkFacts(uuid, uuid, "xapi1", chance.choice(NETWORK_LINES))
+    return facts._replace(vifs=vifs, networks=networks)

@@ -3,7 +3,7 @@
 from typing import Any, Dict, Iterable, List, Tuple
 
 from ..picture.identity import Identity
-from ..picture.network import Member
+from ..picture.roster import Member
 from ..records.addresses import Prefix, is_single
 from . import count
 from .fields import (

@@ -2,7 +2,7 @@
 
 from typing import Any, Dict, Iterable, List, Sequence
 
-from ..picture.network import HOST, MACHINE, Member
+from ..picture.roster import HOST, MACHINE, Member
 from ..records.addresses import is_single
 from .fields import ARP, BROADCAST, IPV4, IPV6, RARP, TAGS, UDP, match, sources, targets
 from .flow import NORMAL, PASSED, Action, FlowSet, become, clone, load, resubmit

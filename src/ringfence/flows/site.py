@@ -3,7 +3,8 @@
 from typing import Dict, List, NamedTuple, Set, Tuple
 
 from ..picture.identity import EXTERNAL, Identity, Token, peers
-from ..picture.network import HOST, MACHINE, Member, NetworkView, Space
+from ..picture.network import NetworkView
+from ..picture.roster import HOST, MACHINE, Member, Space
 from ..records.addresses import Prefix
 from .flow import NORMAL, PASSED, Action, clone, load, resubmit
 from .numbers import Numbers
@@ -94,7 +95,6 @@ class Site:
         for member in self.members:
             if member.vif.migrating or not self.ports(member):
                 offers |= self.view.identity(member).offers
-        for listed in self.view.peer_lists:
-            if any(not self.view.owners.get(entry) for entry in listed):  # a machine's, for all that is known
-                offers.add(peers(listed))
+        for listed in self.view.strange:
+            offers.add(peers(listed))
         return Identity(False, frozenset(), frozenset(offers))

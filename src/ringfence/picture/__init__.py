@@ -2,7 +2,8 @@
 
 from .facts import Facts, NetworkFacts, VifFacts
 from .identity import Identity, Reach
-from .network import Member, NetworkView
+from .network import NetworkView
 from .picture import Party, Picture
+from .roster import Member
 
 __all__ = ["Facts", "Identity", "Member", "NetworkFacts", "NetworkView", "Party", "Picture", "Reach", "VifFacts"]

@@ -5,8 +5,9 @@ from typing import Callable, Dict, Iterator, List, NamedTuple, Set
 
 from ..records.addresses import LINK_LOCAL, Prefix, is_single, show_prefix, within
 from ..words import several
-from .network import Member, NetworkView
+from .network import NetworkView
 from .picture import Party, Picture
+from .roster import Member
 
 ERROR, WARNING, HINT = "error", "warning", "hint"
 SEVERITIES = (ERROR, WARNING, HINT)
@@ -134,7 +135,7 @@ def _one_sided_peers(view: NetworkView, picture: Picture) -> Iterator[Finding]:
         if not member.isolated or member.policy.peers == member.policy.own:
             continue
         for entry in member.policy.peers:
-            owners = view.owners.get(entry, []) if is_single(entry) else []
+            owners = view.owners.get(entry, ()) if is_single(entry) else ()
             for other in sorted(owners, key=lambda uuid: view.members[uuid].vif.name):
                 if other != member.vif.uuid and not picture.can_reach(other, Party(vif=member.vif.uuid)):
                     name = view.members[other].vif.name

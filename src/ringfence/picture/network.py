@@ -1,110 +1,212 @@
 """A network as policy sees it: its members, what is inside, and the identity of every party on it."""
 
 import ipaddress
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Dict, FrozenSet, Iterable, Optional, Set, Tuple, TypeVar
 
-from ..records import Closed, NetworkLine, Policy
+from ..records import NetworkLine
 from ..records.addresses import LINK_LOCAL, Prefix, is_single, within
 from .facts import NetworkFacts, VifFacts
 from .identity import EXTERNAL, Identity, Token, group, peers
 from .prefixes import PrefixSet
+from .roster import Member, Roster, Row, Space
 
 EVERYTHING: Tuple[Prefix, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
-
-Space = Tuple[str, FrozenSet[str]]
-"""How addresses that are not pinned to a VIF are judged: ("machine" | "host" | "open", groups)."""
-MACHINE: Space = ("machine", frozenset())
-HOST: Space = ("host", frozenset())
-
-
-class Member(NamedTuple):
-    """A VIF that takes part in its network: its facts and its policy."""
-
-    vif: VifFacts
-    policy: Policy
-
-    @property
-    def router(self) -> bool:
-        return "router" in self.policy.services
-
-    @property
-    def open(self) -> bool:
-        return self.policy.mode == "unlocked"
-
-    @property
-    def isolated(self) -> bool:
-        return self.policy.mode == "isolated" and not self.router
-
-    @property
-    def space(self) -> Optional[Space]:
-        """How its addresses beyond its own are judged; None where it may use no others."""
-        if self.router:
-            return MACHINE
-        return ("open", self.policy.groups) if self.open else None
+PeerList = Tuple[Prefix, ...]
+K = TypeVar("K")
+V = TypeVar("V")
 
 
 class NetworkView:
-    """Built once, from facts and policies; immutable afterwards."""
+    """Immutable: ``after`` makes the next one, at the cost of what changes and of copying tables.
 
-    def __init__(self, facts: NetworkFacts, line: NetworkLine, vifs: Iterable[Tuple[VifFacts, Union[Policy, Closed]]]) -> None:
+    What stays the same stays the same object in the next view: members with all that was worked out about them, and the
+    tables of ``boundaries``. Prefixes among own addresses and peers, and routers, cost a look at all that they may hold.
+    """
+
+    def __init__(self, facts: NetworkFacts, line: NetworkLine, vifs: Iterable[Row]) -> None:
         self.facts = facts
         self.line = line
-        self.members: Dict[str, Member] = {}
-        self.closed: Dict[str, Tuple[VifFacts, str]] = {}
-        for vif, policy in vifs:
-            if isinstance(policy, Closed):
-                self.closed[vif.uuid] = (vif, policy.reason)
-            elif policy.mode == "disabled":
-                self.closed[vif.uuid] = (vif, "")
-            else:
-                self.members[vif.uuid] = Member(vif, policy)
-        self._duplicates()
-        self.owners: Dict[Prefix, List[str]] = {}
-        for uuid, member in self.members.items():
-            for entry in member.policy.own:
-                self.owners.setdefault(entry, []).append(uuid)
-        self.peer_lists: Set[Tuple[Prefix, ...]] = {m.policy.peers for m in self.members.values() if m.isolated and m.policy.peers}
-        self._peer_entries: Dict[Prefix, Set[Tuple[Prefix, ...]]] = {}
-        for entries in self.peer_lists:
-            for entry in entries:
-                self._peer_entries.setdefault(entry, set()).add(entries)
-        self._peered = PrefixSet(self._peer_entries)
+        self._roster = Roster()
+        self.owners: Dict[Prefix, Tuple[str, ...]] = {}
+        """uuids of the members that list an address or prefix, sorted."""
+        self._lists: Dict[PeerList, int] = {}
+        """Lists of peers, and how many isolated members have each."""
+        self._peer_entries: Dict[Prefix, FrozenSet[PeerList]] = {}
+        self._peered = PrefixSet()
+        self.strange: Set[PeerList] = set()
+        """Lists with an entry that no VIF lists: a machine's, for all that is known."""
         self._gateways = set(line.gateways)
         self._gated = PrefixSet(line.gateways)
+        self._spoken_of = {prefix.version for prefix in line.inside}
+        self._routers: Dict[str, Member] = {}
         self._routed: Set[Prefix] = set()
-        inside: Set[Prefix] = set(line.inside)
-        spoken_of = {prefix.version for prefix in line.inside}
-        for member in self.members.values():
-            if member.router:
-                self._routed.update(member.policy.own)
-        for entry, owners in self.owners.items():
-            local = within(entry, LINK_LOCAL)
-            if (is_single(entry) or (entry.version not in spoken_of and not local)) and any(not self.members[u].router for u in owners):
-                inside.add(entry)
-        self.inside = {p for p in inside if is_single(p) or not within(p, LINK_LOCAL)}
-        self._guests = PrefixSet(self.inside)
-        self._covered: Dict[Optional[Prefix], FrozenSet[Token]] = {}
-        self._identities: Dict[Tuple[str, Optional[Prefix]], Identity] = {}
+        self._wide: Dict[str, Member] = {}
+        """Members with a prefix of their own."""
+        self.inside: Set[Prefix] = set()
+        self._guests = PrefixSet()
+        self._covered: Dict[Prefix, FrozenSet[Token]] = {}
         self._boundaries: Dict[Space, Dict[Prefix, Identity]] = {}
+        for entry in line.inside:
+            self._set_inside(entry)
+        self._take({row.vif.uuid: row for row in vifs})
 
-    def _duplicates(self) -> None:
-        """Two VIFs with one MAC: nobody can tell them apart, so both close, but where nobody is held to anything."""
-        if not self.fenced:
-            return
-        by_mac: Dict[str, List[VifFacts]] = {}
-        for member in self.members.values():
-            by_mac.setdefault(member.vif.mac, []).append(member.vif)
-        for mac, vifs in by_mac.items():
-            if len(vifs) > 1:
-                names = " and ".join(sorted(v.name for v in vifs))
-                for vif in vifs:
-                    del self.members[vif.uuid]
-                    self.closed[vif.uuid] = (vif, "{} share the MAC {}: give one of them another".format(names, mac))
+    def after(self, rows: Dict[str, Optional[Row]]) -> "NetworkView":
+        """The view with some VIFs as they are now; None for one that is gone."""
+        made: NetworkView = NetworkView.__new__(NetworkView)
+        made.__dict__.update(self.__dict__)
+        for name in ("_roster", "owners", "_lists", "_peer_entries", "_peered", "strange", "_routers", "_wide", "inside", "_guests"):
+            setattr(made, name, getattr(self, name).copy())
+        made._boundaries = dict(self._boundaries)
+        made._take(rows)
+        return made
+
+    # How a view comes about.
+
+    def _take(self, rows: Dict[str, Optional[Row]]) -> None:
+        entries: Set[Prefix] = set()
+        lists: Set[PeerList] = set()
+        routers = False
+        for uuid, (before, now) in self._roster.take(rows).items():
+            for member, add in ((before, False), (now, True)):
+                if member is None:
+                    continue
+                entries.update(member.policy.own)
+                for entry in member.policy.own:
+                    self._own(entry, uuid, add)
+                if member.isolated and member.policy.peers and self._count(member.policy.peers, add):
+                    lists ^= {member.policy.peers}
+                routers = routers or member.router
+                _keep(self._routers, uuid, member, add and member.router)
+                _keep(self._wide, uuid, member, add and any(not is_single(entry) for entry in member.policy.own))
+        if routers:
+            self._routed = {entry for member in self._routers.values() for entry in member.policy.own}
+        listed = {entry for peer_list in lists for entry in peer_list}
+        if listed:
+            self._list_peers(lists)
+        moved = {entry for entry in entries if self._set_inside(entry)}
+        for entry in entries | listed:
+            self._set_strange(entry)
+        self.strange.intersection_update(self._lists)
+        self._renew(entries, listed)
+        self._bound_again(moved | listed, listed, routers)
+
+    def _own(self, entry: Prefix, uuid: str, add: bool) -> None:
+        owners = set(self.owners.get(entry, ()))
+        (owners.add if add else owners.discard)(uuid)
+        if owners:
+            self.owners[entry] = tuple(sorted(owners))
+        else:
+            self.owners.pop(entry, None)
+
+    def _count(self, peer_list: PeerList, add: bool) -> bool:
+        """Whether this was the first member with the list, or the last."""
+        count = self._lists.get(peer_list, 0) + (1 if add else -1)
+        if count:
+            self._lists[peer_list] = count
+        else:
+            del self._lists[peer_list]
+        return count == (1 if add else 0)
+
+    def _list_peers(self, lists: Set[PeerList]) -> None:
+        """Lists that came or went."""
+        self._covered = {}
+        for peer_list in lists:
+            alone = frozenset((peer_list,))
+            for entry in peer_list:
+                of = self._peer_entries.get(entry, frozenset())
+                of = of | alone if peer_list in self._lists else of - alone
+                if of:
+                    self._peer_entries[entry] = of
+                    self._peered.add(entry)
+                else:
+                    self._peer_entries.pop(entry, None)
+                    self._peered.discard(entry)
+
+    def _set_inside(self, entry: Prefix) -> bool:
+        """Whether it changed that an address or prefix is one of those that are inside."""
+        local = within(entry, LINK_LOCAL)
+        inside = entry in self.line.inside
+        if not inside and (is_single(entry) or (entry.version not in self._spoken_of and not local)):
+            inside = any(uuid not in self._routers for uuid in self.owners.get(entry, ()))
+        inside = inside and (is_single(entry) or not local)
+        if inside == (entry in self.inside):
+            return False
+        (self.inside.add if inside else self.inside.discard)(entry)
+        (self._guests.add if inside else self._guests.discard)(entry)
+        return True
+
+    def _set_strange(self, entry: Prefix) -> None:
+        for peer_list in self._peer_entries.get(entry, ()):
+            nobodys = any(one not in self.owners for one in peer_list)
+            (self.strange.add if nobodys else self.strange.discard)(peer_list)
+
+    def _renew(self, entries: Set[Prefix], listed: Set[Prefix]) -> None:
+        """Members about which something else follows now, though they are what they were."""
+        wide = [entry for entry in listed if not is_single(entry)]
+        stale = {uuid for entry in listed for uuid in self.owners.get(entry, ())}
+        if wide:
+            stale.update(uuid for entry, owners in self.owners.items() if any(within(entry, w) for w in wide) for uuid in owners)
+        if listed or any(entry in self._peer_entries for entry in entries):
+            stale.update(self._wide)
+        for uuid in stale:
+            member = self._roster.renew(uuid)
+            for table in (self._routers, self._wide):
+                if uuid in table:
+                    table[uuid] = member
+
+    def _bound_again(self, edges: Set[Prefix], listed: Set[Prefix], all_of_it: bool) -> None:
+        """``edges``: entries that may have become an edge or none, or mean something else; of them ``listed`` as peers."""
+        for space, table in list(self._boundaries.items()):
+            mine = listed if space[0] == "open" else edges
+            if (all_of_it and space[0] != "open") or any(not is_single(entry) for entry in mine):
+                del self._boundaries[space]
+                continue
+            changes = {entry: self._edge(space, entry) for entry in mine}
+            changes = {entry: identity for entry, identity in changes.items() if table.get(entry) != identity}
+            if changes:
+                made = self._boundaries[space] = dict(table)
+                for entry, identity in changes.items():
+                    _keep(made, entry, identity, identity is not None)
+
+    def _edge(self, space: Space, entry: Prefix) -> Optional[Identity]:
+        """What a single address is in a space, where that is another thing than what lies around it."""
+        tables = [self._peered] if space[0] == "open" else [self._peered, self._guests, self._gated]
+        around = [one for table in tables for one in table.containing(entry)]
+        if space[0] != "open":
+            around += [one for one in self._routed if within(entry, one)]
+            if within(entry, LINK_LOCAL):
+                around.append(LINK_LOCAL)
+        if entry not in around:
+            return None
+        nearest = max((one for one in around if one != entry), key=lambda one: one.prefixlen, default=EVERYTHING[entry.version == 6])
+        identity = self.foreign(space, entry)
+        return None if identity == self.foreign(space, nearest) else identity
+
+    # What it says.
+
+    @property
+    def members(self) -> Dict[str, Member]:
+        """By uuid: the VIFs that run."""
+        return self._roster.members
+
+    @property
+    def closed(self) -> Dict[str, Tuple[VifFacts, str]]:
+        """By uuid: the VIFs that do not, with the reason, "" where one is disabled."""
+        return self._roster.closed
+
+    @property
+    def by_mac(self) -> Dict[str, Tuple[str, ...]]:
+        """uuids of all VIFs, sorted."""
+        return self._roster.by_mac
+
+    @property
+    def empty(self) -> bool:
+        return not len(self._roster)
 
     @property
     def fenced(self) -> bool:
         """Whether any VIF of the network is held to anything: else the network gets no flow."""
-        return any(not m.open for m in self.members.values()) or any(reason for _, reason in self.closed.values())
+        return self._roster.fenced
 
     @property
     def watched(self) -> bool:
@@ -165,11 +267,12 @@ class NetworkView:
 
     def identity(self, member: Member, entry: Optional[Prefix] = None) -> Identity:
         """A VIF at one of its own entries, or (None) in a frame that names no address of it."""
-        key = (member.vif.uuid, entry)
-        known = self._identities.get(key)
-        if known is None:
-            known = self._identities[key] = self._identity(member, entry)
-        return known
+        if entry is not None:
+            known = self.entries(member).get(entry)
+            return self._identity(member, entry) if known is None else known
+        if member.default is None:
+            member.default = self._identity(member, None)
+        return member.default
 
     def _identity(self, member: Member, entry: Optional[Prefix]) -> Identity:
         policy = member.policy
@@ -206,9 +309,7 @@ class NetworkView:
     def _bound(self, space: Space) -> Dict[Prefix, Identity]:
         edges = set(EVERYTHING) | set(self._peer_entries)
         if space[0] != "open":
-            edges |= self.inside | self._gateways | self._routed
-            if any(within(p, LINK_LOCAL) or within(LINK_LOCAL, p) for p in self.inside):
-                edges.add(LINK_LOCAL)
+            edges |= self.inside | self._gateways | self._routed | {LINK_LOCAL}
         table: Dict[Prefix, Identity] = {}
         kept = PrefixSet()
         for entry in sorted(edges, key=lambda p: p.prefixlen):
@@ -221,19 +322,32 @@ class NetworkView:
 
     def entries(self, member: Member) -> Dict[Prefix, Identity]:
         """Own entries of a VIF with its identity there; prefixes are split where a peer list draws a line."""
-        table = {entry: self.identity(member, entry) for entry in member.policy.own}
-        for entry in member.policy.own:
-            if not is_single(entry):
-                for listed in self._peer_entries:
-                    if listed != entry and within(listed, entry) and not self.taken(listed, member):
-                        table[listed] = self.identity(member, listed)
-        return table
+        if member.entries is None:
+            table = {entry: self._identity(member, entry) for entry in member.policy.own}
+            if member.vif.uuid in self._wide:
+                for entry in member.policy.own:
+                    if not is_single(entry):
+                        for listed in self._peer_entries:
+                            if listed != entry and within(listed, entry) and not self.taken(listed, member):
+                                table[listed] = self._identity(member, listed)
+            member.entries = table
+        return member.entries
 
-    def reserved(self, opened: bool) -> Dict[Prefix, Set[str]]:
-        """Addresses that only their owners may use: for own prefixes singles and gateways, for unlocked VIFs what held ones list."""
-        table: Dict[Prefix, Set[str]] = {g: set() for g in self._gateways}
-        for entry, owners in self.owners.items():
-            held = opened and any(not self.members[u].open for u in owners)
-            if (held or (is_single(entry) and not opened)) and entry.prefixlen != 0:
-                table.setdefault(entry, set()).update(owners)
-        return table
+    def reserved(self, opened: bool) -> Set[Prefix]:
+        """Addresses that only their owners may use: of own prefixes, or (``opened``) of those of unlocked VIFs."""
+        return self._gateways | {entry for entry in self.owners if self.is_reserved(entry, opened)}
+
+    def is_reserved(self, entry: Prefix, opened: bool) -> bool:
+        """In an own prefix, singles and gateways are; to unlocked VIFs, what held ones list."""
+        if entry in self._gateways:
+            return True
+        owners = self.owners.get(entry, ())
+        held = opened and any(not self.members[uuid].open for uuid in owners)
+        return bool(owners) and (held or (is_single(entry) and not opened)) and entry.prefixlen != 0
+
+
+def _keep(table: Dict[K, V], key: K, value: Optional[V], keep: bool) -> None:
+    if keep and value is not None:
+        table[key] = value
+    else:
+        table.pop(key, None)

@@ -1,14 +1,16 @@
 """The picture of a pool: facts read as policy, network by network."""
 
 import ipaddress
-from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
+from ..differing import differing
 from ..errors import BadRecord
-from ..records import Closed, NetworkLine, Policy, PoolLine, effective, parse_network, parse_pool
+from ..records import Closed, NetworkLine, PoolLine, effective, parse_network, parse_pool
 from ..records.addresses import Prefix, is_single, single, within
 from .facts import Facts, NetworkFacts, VifFacts
 from .identity import Identity, Reach, reaches
-from .network import HOST, MACHINE, NetworkView
+from .network import NetworkView
+from .roster import HOST, MACHINE, Row
 
 
 class Party(NamedTuple):
@@ -23,46 +25,75 @@ class Picture:
     """Immutable. ``problems`` holds one line for each network or pool line that could not be read."""
 
     def __init__(self, facts: Facts, earlier: Optional["Picture"] = None) -> None:
-        """``earlier``: networks about which nothing has changed since are taken over from it."""
+        """``earlier``: what has not changed since is taken over from it."""
         self.facts = facts
-        self.problems: List[str] = []
-        self.pool = self._pool(facts)
-        rows: Dict[str, List[Tuple[VifFacts, Union[Policy, Closed]]]] = {}
-        lines: Dict[str, Union[NetworkLine, Closed]] = {}
-        for network in facts.networks.values():
-            lines[network.uuid] = self._line(network)
-        for vif in facts.vifs.values():
-            line = lines.get(vif.network, Closed("its network is not known"))
-            policy = line if isinstance(line, Closed) else effective(vif.line, vif.mac, line, vif.xapi)
-            rows.setdefault(vif.network, []).append((vif, policy))
         self.networks: Dict[str, NetworkView] = {}
-        self._sources: Dict[str, Any] = {}
-        for uuid, vifs in rows.items():
-            line = lines.get(uuid, Closed(""))
-            known = facts.networks.get(uuid, NetworkFacts(uuid, uuid))
-            source = (known, NetworkLine() if isinstance(line, Closed) else line, vifs)
-            self._sources[uuid] = source
-            if earlier is not None and earlier._sources.get(uuid) == source:
-                self.networks[uuid] = earlier.networks[uuid]
-            else:
-                self.networks[uuid] = NetworkView(*source)
+        self._lines: Dict[str, Union[NetworkLine, Closed]] = {}
+        problems: List[str] = []
+        self.pool = self._pool(facts, problems)
+        before = Facts() if earlier is None else earlier.facts
+        anew = differing(before.networks, facts.networks)
+        if earlier is not None:
+            anew = {uuid for uuid in anew if before.networks.get(uuid) != facts.networks.get(uuid)}
+            self.networks = {uuid: view for uuid, view in earlier.networks.items() if uuid not in anew}
+            self._lines = {uuid: line for uuid, line in earlier._lines.items() if uuid not in anew}
+        for uuid in sorted(anew & set(facts.networks)):
+            self._lines[uuid] = self._line(facts.networks[uuid])
+        problems += [line.reason for _, line in sorted(self._lines.items()) if isinstance(line, Closed)]
+        self.problems = problems
+        self._take(before, anew)
 
-    def _pool(self, facts: Facts) -> PoolLine:
+    def _take(self, before: Facts, anew: Set[str]) -> None:
+        """Bring the networks to the VIFs; those of ``anew`` are looked at from nothing."""
+        vifs = self.facts.vifs
+        rows: Dict[str, Dict[str, Optional[Row]]] = {}
+        for uuid in differing(before.vifs, vifs):
+            was, now = before.vifs.get(uuid), vifs.get(uuid)
+            if was == now:
+                continue
+            if was is not None:
+                rows.setdefault(was.network, {})[uuid] = None
+            if now is not None:
+                rows.setdefault(now.network, {})[uuid] = self._row(now)
+        if anew:
+            for network in anew:
+                rows[network] = {}
+            for vif in vifs.values():
+                if vif.network in anew:
+                    rows[vif.network][vif.uuid] = self._row(vif)
+        for network, changed in rows.items():
+            known = self.networks.get(network)
+            if known is not None:
+                view = known.after(changed)
+            else:
+                line = self._lines.get(network, Closed(""))
+                facts = self.facts.networks.get(network, NetworkFacts(network, network))
+                there = [row for row in changed.values() if row is not None]
+                view = NetworkView(facts, NetworkLine() if isinstance(line, Closed) else line, there)
+            self.networks[network] = view
+            if view.empty:
+                del self.networks[network]
+
+    def _row(self, vif: VifFacts) -> Row:
+        line = self._lines.get(vif.network, Closed("its network is not known"))
+        return Row(vif, line if isinstance(line, Closed) else effective(vif.line, vif.mac, line, vif.xapi))
+
+    @staticmethod
+    def _pool(facts: Facts, problems: List[str]) -> PoolLine:
         try:
             return parse_pool(facts.pool_line or "")
         except BadRecord as error:
-            self.problems.append(str(error.at("pool")))
+            problems.append(str(error.at("pool")))
             return PoolLine()
 
-    def _line(self, network: NetworkFacts) -> Union[NetworkLine, Closed]:
+    @staticmethod
+    def _line(network: NetworkFacts) -> Union[NetworkLine, Closed]:
         if network.line is None:
             return NetworkLine()
         try:
             return parse_network(network.line)
         except BadRecord as error:
-            problem = str(error.at("network {}".format(network.name)))
-            self.problems.append(problem)
-            return Closed(problem)
+            return Closed(str(error.at("network {}".format(network.name))))
 
     def view_of(self, vif: str) -> NetworkView:
         return self.networks[self.facts.vifs[vif].network]

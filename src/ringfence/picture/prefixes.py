@@ -6,7 +6,7 @@ from ..records.addresses import Prefix
 
 
 class PrefixSet:
-    """Prefixes of both families; grows only."""
+    """Prefixes of both families."""
 
     def __init__(self, prefixes: Iterable[Prefix] = ()) -> None:
         self._by_length: Dict[int, Dict[int, Dict[int, Prefix]]] = {4: {}, 6: {}}
@@ -15,12 +15,26 @@ class PrefixSet:
         for prefix in prefixes:
             self.add(prefix)
 
+    def copy(self) -> "PrefixSet":
+        made = PrefixSet()
+        made._by_length = {v: {length: dict(t) for length, t in tables.items()} for v, tables in self._by_length.items()}
+        made._lengths = dict(self._lengths)
+        return made
+
     def add(self, prefix: Prefix) -> None:
         table = self._by_length[prefix.version]
         if prefix.prefixlen not in table:
             table[prefix.prefixlen] = {}
             self._lengths[prefix.version] = sorted(table)
-        table[prefix.prefixlen][int(prefix.network_address) >> (prefix.max_prefixlen - prefix.prefixlen)] = prefix
+        table[prefix.prefixlen][_bits(prefix)] = prefix
+
+    def discard(self, prefix: Prefix) -> None:
+        table = self._by_length[prefix.version]
+        if prefix.prefixlen in table:
+            table[prefix.prefixlen].pop(_bits(prefix), None)
+            if not table[prefix.prefixlen]:
+                del table[prefix.prefixlen]
+                self._lengths[prefix.version] = sorted(table)
 
     def containing(self, inner: Prefix) -> List[Prefix]:
         """Those that hold all of ``inner``, itself too where it is one of them; widest first."""
@@ -33,3 +47,7 @@ class PrefixSet:
             if prefix is not None:
                 found.append(prefix)
         return found
+
+
+def _bits(prefix: Prefix) -> int:
+    return int(prefix.network_address) >> (prefix.max_prefixlen - prefix.prefixlen)

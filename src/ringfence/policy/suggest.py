@@ -3,7 +3,8 @@
 import ipaddress
 from typing import Dict, FrozenSet, Iterable, Iterator, List, NamedTuple, Set, Tuple
 
-from ..picture.network import Member, NetworkView
+from ..picture.network import NetworkView
+from ..picture.roster import Member
 from ..records.addresses import LINK_LOCAL, Prefix, is_single, show_all, show_prefix, single, singles, within
 from ..words import several
 
