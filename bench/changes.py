@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ringfence import paths
-from ringfence.flows import BridgePlan, FlowSet, Numbers, Segment, compile_bridge
+from ringfence.flows import BridgePlan, FlowSet, Segment, compile_bridge
 from ringfence.flows.flow import Flow
 from ringfence.picture import Facts, NetworkFacts, Picture, VifFacts
 from ringfence.switch import ofctl
@@ -42,7 +42,7 @@ def facts(vifs: int) -> Facts:
 def compiled(vifs: int) -> FlowSet:
     view = Picture(facts(vifs)).networks["net"]
     ports = {str(n): (100 + n,) for n in range(1, min(vifs, HERE) + 1)}
-    return compile_bridge(BridgePlan((Segment(view, 120, ports, ()),), (1,)), Numbers())
+    return compile_bridge(BridgePlan((Segment(view, 120, ports, ()),), (1,)))
 
 
 def timed(work: Work) -> float:

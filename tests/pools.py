@@ -3,7 +3,7 @@
 import ipaddress
 import random
 
-from ringfence.flows import BridgePlan, FlowSet, Numbers, Segment, compile_bridge
+from ringfence.flows import BridgePlan, FlowSet, Segment, compile_bridge
 from ringfence.picture import Facts, NetworkFacts, Picture, VifFacts
 from ringfence.records import XapiFields
 
@@ -44,7 +44,7 @@ def compiled(view_of: Picture, **options) -> tuple[FlowSet, dict[str, int]]:
     """The flows, and the port of each VIF here."""
     made = plan(view_of, **options)
     ports = {uuid: p[0] for uuid, p in made.segments[0].ports.items()} if made.segments else {}
-    return compile_bridge(made, Numbers()), ports
+    return compile_bridge(made), ports
 
 
 def link_local(number: int) -> str:

@@ -38,7 +38,7 @@ from ringfence.agent import client, plugin, socket  # noqa: E402
 from ringfence.agent.state import State  # noqa: E402
 from ringfence.cli.main import COMMANDS, parser  # noqa: E402
 from ringfence.errors import BadRecord, Unreachable, XapiFailure  # noqa: E402
-from ringfence.flows import BridgePlan, Numbers, Segment, compile_bridge  # noqa: E402
+from ringfence.flows import BridgePlan, Segment, compile_bridge  # noqa: E402
 from ringfence.hook.vif import Call, describe, read_json  # noqa: E402
 from ringfence.picture import Facts, NetworkFacts, Picture, VifFacts  # noqa: E402
 from ringfence.records import parse_record  # noqa: E402
@@ -105,7 +105,7 @@ class Policy(unittest.TestCase):
         ports: Dict[str, Tuple[int, ...]] = {"blue1": (101,), "blue2": (102,), "green1": (103,), "plain": (104,)}
         segment = Segment(view, 120, ports, ((65534, "02:00:00:00:00:fe"),))
         plan = BridgePlan((segment,), (1,))
-        text = "".join(sorted("{}\n".format(flow) for flow in compile_bridge(plan, Numbers())))
+        text = "".join(sorted("{}\n".format(flow) for flow in compile_bridge(plan)))
         if os.environ.get("RINGFENCE_GOLDEN") == "write":
             with open(GOLDEN, "w") as kept:
                 kept.write(text)

@@ -1,15 +1,18 @@
-"""What follows from a change is what follows from everything: the next picture is the one made from nothing."""
+"""What follows from a change is what follows from everything: the next picture, and its flows, are those made from nothing."""
 
+import copy
 import random
 
 import pytest
 
-from pools import NETWORK_LINES, changed, picture, vif
+from pools import HOST_MAC, LOCAL, NETWORK_LINES, changed, picture, vif
+from ringfence.flows import BridgePlan, Compiler, Segment
 from ringfence.picture import Facts, NetworkFacts, NetworkView, Picture
-from ringfence.picture.roster import HOST, MACHINE
+from ringfence.picture.roster import HOST, MACHINE, Space
 
 STEPS = 60
-SPACES = (MACHINE, HOST, ("open", frozenset("a")), ("open", frozenset()))
+TAGS = {"net": 0, "other": 120, "nowhere": 9}
+SPACES: tuple[Space, ...] = (MACHINE, HOST, ("open", frozenset("a")), ("open", frozenset()))
 
 
 def first(chance: random.Random) -> Facts:
@@ -47,6 +50,47 @@ def test_a_picture_that_took_changes_is_the_picture_of_the_facts(seed: int) -> N
             f"step {step}"
         )
         assert sorted(kept.problems) == sorted(anew.problems)
+
+
+def laid_out(picture_of: Picture, chance: random.Random) -> BridgePlan:
+    """Both networks on one bridge, its own ports now and then other ones."""
+    segments = []
+    for network, view in sorted(picture_of.networks.items()):
+        ports = {
+            uuid: tuple(100 + 10 * int(uuid[1:]) + tap for tap in range(1 + (int(uuid[1:]) % 4 == 0)))
+            for uuid in sorted([*view.members, *view.closed])
+            if picture_of.facts.vifs[uuid].host == "here"
+        }
+        if view.fenced and ports:
+            internal = ((LOCAL, HOST_MAC),) if network == "net" and chance.random() < 0.9 else ()
+            segments.append(Segment(view, TAGS[network], ports, internal))
+    if chance.random() < 0.8:
+        return BridgePlan(tuple(segments), (1,))
+    return BridgePlan(tuple(segments), (1, 2), (91,), (2,), (1,), (92, 93))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_flows_that_took_changes_are_the_flows_of_the_plan(seed: int) -> None:
+    chance = random.Random(seed)
+    facts = first(chance)
+    kept = Picture(facts)
+    compiler = Compiler()
+    installed: dict = {}
+    for step in range(STEPS):
+        facts = changed(facts, chance)
+        kept = Picture(facts, kept)
+        plan = laid_out(kept, chance)
+        change = compiler.compile(plan)
+        for key in change.remove:
+            del installed[key]
+        assert not [flow for flow in change.add if installed.get(flow.key) == flow], "said to change, and does not"
+        installed.update((flow.key, flow) for flow in change.add)
+        assert installed == compiler.flows.flows, f"step {step}"
+        views = Picture(facts).networks
+        anew = Compiler(copy.deepcopy(compiler.numbers.kept()))
+        anew.compile(plan._replace(segments=tuple(s._replace(view=views[s.view.facts.uuid]) for s in plan.segments)))
+        assert {*map(str, anew.flows)} == {*map(str, compiler.flows)}, f"step {step}"
+        assert anew.numbers.kept() == compiler.numbers.kept(), f"step {step}"
 
 
 def test_what_a_change_does_not_touch_stays_the_same_object() -> None:

@@ -9,7 +9,7 @@ import pytest
 from frames import Frames, Somebody
 from pools import LOCAL, UPLINK, compiled, generated, picture, plan, vif
 from ringfence.errors import SwitchRefused, Unreachable
-from ringfence.flows import FlowSet, Numbers, compile_bridge, evaluate
+from ringfence.flows import Compiler, FlowSet, compile_bridge, evaluate
 from ringfence.flows.evaluate import Verdict
 from ringfence.flows.frame import read_frame
 from ringfence.flows.pipeline import REASONS
@@ -156,16 +156,16 @@ def test_a_bundle_is_all_or_nothing(switch: DummySwitch, monkeypatch) -> None:
 def test_numbers_survive_and_are_used_again() -> None:
     """The same picture compiled with kept numbers gives the same flows; a member's change touches that member's alone."""
     before = picture("default=isolated", *(vif(f"v{n}", n, f"ipv4=10.0.0.{n} groups=a") for n in range(1, 9)))
-    numbers = Numbers()
-    first = compile_bridge(plan(before), numbers)
-    again = compile_bridge(plan(before), Numbers(numbers.kept()))
-    assert first == again
+    compiler = Compiler()
+    compiler.compile(plan(before))
+    first = compile_bridge(plan(before), compiler.numbers.kept())
+    assert first == compiler.flows
     more = picture(
         "default=isolated",
         *(vif(f"v{n}", n, f"ipv4=10.0.0.{n} groups=a") for n in range(1, 9)),
         vif("v9", 9, "ipv4=10.0.0.9 groups=a", here=False),
     )
-    after = compile_bridge(plan(more), Numbers(numbers.kept()))
+    after = compile_bridge(plan(more), compiler.numbers.kept())
     changed = [f for f in after if first.flows.get(f.key) != f]
     assert not set(first.flows) - set(after.flows)
     assert len(changed) < 30

@@ -9,10 +9,13 @@ import re
 from pathlib import Path
 
 import pytest
+from scapy.all import IP, UDP, Ether
 
-from pools import compiled, generated, picture, vif
+from pools import compiled, generated, mac, picture, vif
+from ringfence.flows import evaluate
 from ringfence.flows.flow import FlowSet, load, resubmit
 from ringfence.flows.pipeline import NAMES, NEXT, PREFIXES, TABLES, read_cookie
+from ringfence.picture import VifFacts
 
 GOLDEN = Path(__file__).with_name("golden")
 BACKEND = "default=isolated inside=10.0.0.0/24 gateways=10.0.0.1"
@@ -107,3 +110,27 @@ def test_every_table_that_matches_addresses_tracks_them(seed: int) -> None:
     assert len(matched) > 8
     assert not {(table, field) for table, field in matched if field not in PREFIXES.get(table, ())}
     assert all(len(fields) <= 3 for fields in PREFIXES.values())
+
+
+WHERE = "default=isolated external=deny inside=10.0.0.0/24"
+ELSEWHERE = vif("blue2", 2, "ipv4=10.0.0.12 groups=blue", here=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "others", "leaves"),
+    [
+        ("groups=blue", [], False),
+        ("groups=blue", [ELSEWHERE], True),
+        ("groups=green", [ELSEWHERE], False),
+        ("groups=blue", [ELSEWHERE._replace(host="here")], False),
+        ("groups=blue", [ELSEWHERE._replace(host="here", migrating=True)], True),
+        ("groups=blue external=allow", [], True),
+        ("peers=10.0.0.77", [], True),
+        ("peers=10.0.0.12", [ELSEWHERE], True),
+        ("peers=10.0.0.12", [ELSEWHERE._replace(host="here")], False),
+    ],
+)
+def test_a_flood_leaves_by_the_uplink_where_somebody_beyond_may_be_meant(words: str, others: list[VifFacts], leaves: bool) -> None:
+    flows, ports = compiled(picture(WHERE, vif("blue1", 1, f"ipv4=10.0.0.11 {words}"), *others))
+    frame = Ether(src=mac(1), dst="ff:ff:ff:ff:ff:ff") / IP(src="10.0.0.11", dst="255.255.255.255") / UDP(sport=9, dport=9)
+    assert any(out.port == "NORMAL" for out in evaluate(flows, bytes(frame), ports["blue1"]).outputs) is leaves

@@ -30,7 +30,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     def hold(_self: Any, bridge: BridgeState, fenced: Set[str], leave: Set[str] = frozenset()) -> None:
         done.extend(f"hold {port.name}" for port in bridge.ports if port.name in fenced and port.name not in leave)
 
-    def apply(_self: Any, _wanted: Any, keep: bool = False) -> int:
+    def apply(_self: Any, _wanted: Any, _change: Any, keep: bool = False) -> int:
         done.append("keep" if keep else "flows")
         return 1
 

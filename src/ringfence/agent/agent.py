@@ -123,7 +123,7 @@ class Agent:
             facts = compose(base, self.xapi.in_sync, self.state)
             if base is None:
                 return self.outcome  # nothing is known yet: nothing is changed
-            before = (self.state.facts, dict(self.state.numbers))  # those of a bridge are made anew, never changed
+            before = self.state.facts
             outcome = self.reconciler.run(facts, view, sweep=live is not None, held=held)
             self._report(outcome)
             self._ports(view)
@@ -132,7 +132,7 @@ class Agent:
                 if not self._armed:
                     restart.arm()
                     self._armed = True
-            if (self.state.facts, self.state.numbers) != before or outcome.changes:
+            if outcome.changes or self.state.facts != before:
                 self.save()
             self.rounds += 1
             self._token, self._covered = token, live
@@ -141,7 +141,9 @@ class Agent:
     def _numbered_vifs(self) -> Tuple[Optional[Picture], Dict[str, Dict[str, int]]]:
         """What is enforced, and by bridge the numbers of VIFs (by uuid) in its flows."""
         with self.lock:
-            return self.reconciler.picture, {name: self.state.numbers.get(name, {}).get("vif", {}) for name in self.reconciler.writers}
+            return self.reconciler.picture, {
+                name: dict(self.state.numbers.get(name, {}).get("vif", {})) for name in self.reconciler.writers
+            }
 
     def save(self) -> None:
         try:

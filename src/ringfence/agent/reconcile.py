@@ -5,7 +5,7 @@ import time
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple
 
 from ..errors import RingfenceError, SwitchRefused
-from ..flows import Numbers, close_ports, compile_bridge
+from ..flows import Compiler, close_ports
 from ..picture import Facts, Picture
 from ..switch import ofctl
 from ..switch.bridge import BridgeWriter
@@ -40,6 +40,9 @@ class Reconciler:
         self._tried: Dict[str, Tuple[Optional[Picture], float]] = {}
         """By bridge: with which picture they were last tried, and when (monotonic)."""
         self.picture: Optional[Picture] = None
+        self._compilers: Dict[str, Compiler] = {}
+        self._freed: Dict[str, List[int]] = {}
+        """By bridge: numbers of VIFs that are gone, whose counters the switch still has."""
 
     def run(self, facts: Facts, view: OvsdbView, sweep: bool = True, only: Optional[str] = None, held: bool = False) -> Outcome:
         """Apply. ``sweep``: what is not wanted goes; without it flows are only added.
@@ -69,6 +72,8 @@ class Reconciler:
                 failed[name] = "its flows cannot be made ({!r}): tell the makers of ringfence".format(error)
         for name in set(self.writers) - set(view.bridges):
             self.writers.pop(name).session.close()
+            self._compilers.pop(name, None)
+            self._freed.pop(name, None)
         return Outcome(changes, closed, failed)
 
     def close_unknown(self, bridge: str, ofport: int) -> None:
@@ -107,12 +112,16 @@ class Reconciler:
             return self._try_each(writer, layout, [uuid for s in layout.plan.segments for uuid in sorted(s.ports)], sweep)
 
     def _apply(self, writer: BridgeWriter, layout: Layout, bad: Set[str], sweep: bool) -> int:
-        numbers = Numbers(self.state.numbers.get(writer.name, {}))
-        flows = compile_bridge(_without(layout, bad).plan, numbers)
-        changes = writer.apply(flows, keep=not sweep)
-        before, kept = self.state.numbers.get(writer.name, {}), numbers.kept()
-        self.state.numbers[writer.name] = kept
-        ofctl.forget_counters(writer.name, sorted(set(before.get("vif", {}).values()) - set(kept["vif"].values())))
+        name = writer.name
+        compiler = self._compilers.pop(name, None) or Compiler(self.state.numbers.get(name))
+        change = compiler.compile(_without(layout, bad).plan)
+        self._compilers[name] = compiler  # one that failed is not used again
+        self.state.numbers[name] = compiler.numbers.kept()
+        freed = self._freed.setdefault(name, [])
+        freed += compiler.freed
+        changes = writer.apply(compiler.flows, change, keep=not sweep)
+        ofctl.forget_counters(name, freed)
+        freed.clear()
         return changes
 
     def _try_each(self, writer: BridgeWriter, layout: Layout, suspects: List[str], sweep: bool) -> int:

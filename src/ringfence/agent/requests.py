@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
 from .. import __version__
 from ..errors import RingfenceError
-from ..flows import FlowSet, Numbers, compile_bridge
+from ..flows import Compiler, FlowSet
 from ..flows.pipeline import KIND_DROP, KIND_LOCAL, read_cookie
 from ..picture import Facts, Picture
 from ..picture.kind import parse_kind
@@ -253,11 +253,13 @@ class Requests:
         before, after = lay_out(known, view), lay_out(then, view)
         found: List[str] = []
         for name in sorted(view.bridges):
-            kept = Numbers(numbers.get(name, {}))
-            have = {str(flow) for flow in compile_bridge(before[name].plan, kept)}
-            want = {str(flow) for flow in compile_bridge(after[name].plan, Numbers(kept.kept()))}
-            found += ["{} - {}".format(name, flow) for flow in sorted(have - want)]
-            found += ["{} + {}".format(name, flow) for flow in sorted(want - have)]
+            compiler = Compiler(numbers.get(name))
+            compiler.compile(before[name].plan)
+            have = dict(compiler.flows.flows)
+            change = compiler.compile(after[name].plan)
+            gone = [have[key] for key in change.remove] + [have[flow.key] for flow in change.add if flow.key in have]
+            found += sorted("{} - {}".format(name, flow) for flow in gone)
+            found += sorted("{} + {}".format(name, flow) for flow in change.add)
         return {"flows": found[:MOST_FLOWS], "more": max(0, len(found) - MOST_FLOWS)}
 
     def _rollback(self, request: Dict[str, Any]) -> Dict[str, Any]:

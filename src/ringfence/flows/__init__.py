@@ -1,9 +1,10 @@
 """The pipeline as data: compile a picture into flows, and run a frame through them."""
 
-from .compile import close_ports, compile_bridge
+from .compile import Compiler, close_ports, compile_bridge
 from .evaluate import evaluate
 from .flow import Flow, FlowSet
 from .numbers import Numbers
+from .parts import Change
 from .site import BridgePlan, Segment
 
-__all__ = ["BridgePlan", "Flow", "FlowSet", "Numbers", "Segment", "close_ports", "compile_bridge", "evaluate"]
+__all__ = ["BridgePlan", "Change", "Compiler", "Flow", "FlowSet", "Numbers", "Segment", "close_ports", "compile_bridge", "evaluate"]

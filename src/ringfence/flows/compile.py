@@ -1,41 +1,65 @@
 """compile: what is plugged into a bridge, and the picture of its networks, to the flows of that bridge."""
 
-from typing import Dict, Set, Tuple
+from functools import partial
+from typing import Any, Dict, List, Optional, Tuple
 
-from ..picture.identity import Identity
 from . import count, deliver, guest, party, verdict  # the writers of the tables, one a concern
+from .fence import Fence, Todo
 from .flow import FlowSet
-from .numbers import Numbers
+from .numbers import Kept, Numbers
+from .parts import Change, Parts
 from .site import BridgePlan, Site
 
 
-def compile_bridge(plan: BridgePlan, numbers: Numbers) -> FlowSet:
-    """All flows of a bridge: a function of its arguments alone. Empty where no segment is fenced."""
-    flows = FlowSet()
-    if not plan.segments:
-        return flows
-    identities: Dict[int, Dict[int, Identity]] = {}
-    guest.shared(flows)
-    party.shared(flows)
-    verdict.shared(flows)
-    deliver.shared(flows)
-    count.shared(flows)
-    if any(segment.view.watched for segment in plan.segments):
-        party.watched(flows)
-        deliver.watched(flows)
-        count.watched(flows, 0)
-    for port in plan.strangers:
-        guest.stranger(flows, port)
-    tags = sorted(segment.tag for segment in plan.segments)
-    party.guests(flows, plan.others, [segment.tag for segment in plan.segments if segment.tag and not segment.view.watched])
-    for segment in plan.segments:
-        site = Site(segment, plan, numbers)
-        guest.network(flows, site, tags)
-        party.network(flows, site)
-        deliver.network(flows, site)
-        identities[site.net] = _identities(site)
-        verdict.network(flows, site, identities[site.net])
-    return flows
+class Compiler:
+    """The flows of one bridge. What a plan changes is written again, and nothing else.
+
+    After any history they are what one plan alone gives with the same numbers (tests/property/test_incremental.py).
+    """
+
+    def __init__(self, kept: Optional[Kept] = None) -> None:
+        self.numbers = Numbers(kept or {})
+        self.flows = Parts()
+        self._fences: Dict[Tuple[str, int], Fence] = {}
+        self._ports: Any = None
+        """The ports, and the VLANs, that are nobody's of the fenced networks."""
+        self.freed: List[int] = []
+        """Numbers of VIFs that the last compilation set free."""
+
+    def compile(self, plan: BridgePlan) -> Change:
+        """Bring ``flows`` to the plan; there is none where no segment is fenced. Raises ValueError for a mistake of a writer.
+
+        Then, and after any other exception, the compiler is of no more use.
+        """
+        todo: Todo = {}
+        ports = (plan.strangers, plan.others, plan.closed_tags, plan.tags, plan.watched) if plan.segments else None
+        segments = {(segment.view.facts.uuid, segment.tag): segment for segment in plan.segments}
+        tags_differ = bool(ports and self._ports and ports[3] != self._ports[3])
+        for key, fence in list(self._fences.items()):
+            if key not in segments or tags_differ or not fence.fits(segments[key]):
+                fence.leave()
+                del self._fences[key]
+                todo.update((part, None) for part in self.flows.parts_of(key))
+        if ports != self._ports:
+            self._ports = ports
+            todo[("shared",)] = _shared if plan.segments else None
+            todo[("watched",)] = _watched if plan.watched else None
+            todo[("ports",)] = partial(_others, plan=plan) if plan.segments else None
+        for key, segment in segments.items():
+            site = Site(segment, plan, self.numbers)
+            if key not in self._fences:
+                self._fences[key] = Fence(segment, self.numbers)
+            self._fences[key].take(site, todo)
+        change = self.flows.renew(todo)
+        self.freed = self.numbers.settle()
+        return change
+
+
+def compile_bridge(plan: BridgePlan, kept: Optional[Kept] = None) -> FlowSet:
+    """All flows of a bridge: a function of its arguments alone."""
+    compiler = Compiler(kept)
+    compiler.compile(plan)
+    return compiler.flows
 
 
 def close_ports(ports: Tuple[int, ...]) -> FlowSet:
@@ -46,12 +70,22 @@ def close_ports(ports: Tuple[int, ...]) -> FlowSet:
     return flows
 
 
-def _identities(site: Site) -> Dict[int, Identity]:
-    """Every identity that a register can hold on this network, by class number."""
-    found: Set[Identity] = {site.uplink()}
-    for member in site.members:
-        found.add(site.view.identity(member))
-        found.update(site.entries[member.vif.uuid].values())
-    for space in site.spaces:
-        found.update(site.view.boundaries(space).values())
-    return {site.number(identity): identity for identity in found}
+def _shared(flows: FlowSet) -> None:
+    guest.shared(flows)
+    party.shared(flows)
+    verdict.shared(flows)
+    deliver.shared(flows)
+    count.shared(flows)
+
+
+def _watched(flows: FlowSet) -> None:
+    party.watched(flows)
+    deliver.watched(flows)
+    count.watched(flows, 0)
+
+
+def _others(flows: FlowSet, plan: BridgePlan) -> None:
+    for port in plan.strangers:
+        guest.stranger(flows, port)
+    tags: List[int] = plan.closed_tags
+    party.guests(flows, plan.others, tags)

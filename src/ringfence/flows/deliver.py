@@ -1,6 +1,6 @@
 """Tables 39 to 41: learning where machines are, delivery, and the copies of a flood."""
 
-from typing import List
+from typing import Iterable, List, Tuple
 
 from .fields import match
 from .flow import (
@@ -48,26 +48,32 @@ def watched(flows: FlowSet) -> None:
     flows.add("learn", 200, match(**{WATCHED: 1}), [PASSED])
 
 
-def network(flows: FlowSet, site: Site) -> None:
-    copies: List[Action] = []
-    for member in site.members:
-        vid = site.vid(member.vif.uuid)
-        to = set_receiver(member.vif.mac)
-        ports = site.ports(member)
-        if not ports:
-            flows.add("delivery", 100, match(**{RECEIVER: vid}), [to, NORMAL], cookie(KIND_PARTY, vid))
-            continue
-        mark = cookie(KIND_LOCAL, vid)
-        send: List[Action] = [FORGET_PORT, STRIP_TAG] + [output(port) for port in ports]
-        reached = [to, clone(*send), NORMAL] if member.vif.migrating else [to] + send
-        flows.add("delivery", 100, match(**{RECEIVER: vid, COPY: 0}), reached, mark)
-        flows.add("delivery", 100, match(**{RECEIVER: vid, COPY: 1}), send, mark)
-        flows.drop("delivery", 200, match(**{RECEIVER: vid, SENDER: vid}), "echo", vid)
-        copies.append(clone(load(RECEIVER, vid), load(DESTINATION, site.any_class(member)), load(COPY, 1), resubmit("out")))
+def vif(flows: FlowSet, site: Site, uuid: str) -> None:
+    """Frames that may reach a VIF: here by its ports, elsewhere by its MAC."""
+    member = site.view.members.get(uuid)
+    if member is None:
+        return
+    vid = site.vid(uuid)
+    to = set_receiver(member.vif.mac)
+    ports = site.ports(member)
+    if not ports:
+        flows.add("delivery", 100, match(**{RECEIVER: vid}), [to, NORMAL], cookie(KIND_PARTY, vid))
+        return
+    mark = cookie(KIND_LOCAL, vid)
+    send: List[Action] = [FORGET_PORT, STRIP_TAG] + [output(port) for port in ports]
+    reached = [to, clone(*send), NORMAL] if member.vif.migrating else [to] + send
+    flows.add("delivery", 100, match(**{RECEIVER: vid, COPY: 0}), reached, mark)
+    flows.add("delivery", 100, match(**{RECEIVER: vid, COPY: 1}), send, mark)
+    flows.drop("delivery", 200, match(**{RECEIVER: vid, SENDER: vid}), "echo", vid)
+
+
+def flood(flows: FlowSet, site: Site, here: Iterable[Tuple[int, int]], beyond: int) -> None:
+    """A copy for each of those ``here`` (number and class), and one for the uplinks, judged as class ``beyond``."""
     mark = cookie(KIND_NETWORK, site.net)
     if site.view.watched:  # the copies are not counted: they need not be judged
         flows.add("flood", 50, match(**{NETWORK: site.net}), [PASSED], mark)
         return
+    copies: List[Action] = [clone(load(RECEIVER, v), load(DESTINATION, c), load(COPY, 1), resubmit("out")) for v, c in here]
     flows.add("flood", 100, match(**{NETWORK: site.net, ARRIVED: 1}), copies + [NORMAL], mark)
-    beyond = [load(RECEIVER, 0), load(DESTINATION, site.number(site.uplink())), load(COPY, 1), resubmit("out")]
-    flows.add("flood", 50, match(**{NETWORK: site.net}), copies + beyond, mark)
+    judged = [load(RECEIVER, 0), load(DESTINATION, beyond), load(COPY, 1), resubmit("out")]
+    flows.add("flood", 50, match(**{NETWORK: site.net}), copies + judged, mark)

@@ -1,6 +1,6 @@
 """A flow, a set of flows, and the text that ovs-ofctl reads."""
 
-from typing import Any, Dict, Iterator, List, NamedTuple, Tuple
+from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .fields import Match, show_match
 from .pipeline import NAMES, NEXT, REASON, REASONS, TABLES, WATCHED, cookie, counted_cookie, drop_cookie, read_cookie
@@ -150,12 +150,15 @@ class FlowSet:
         for target in _jumps(actions):
             if NAMES[target] not in NEXT[table]:
                 raise ValueError("table {} may not lead to {}".format(table, NAMES[target]))
-        if flow.key in self.flows:
-            known = self.flows[flow.key]
-            if known.actions == flow.actions:
-                return
+        known = self.flows.get(flow.key)
+        if known is not None and known != flow:
             raise ValueError("two flows with one match: {} and {}".format(known, flow))
-        self.flows[flow.key] = flow
+        self._put(flow, known)
+
+    def _put(self, flow: Flow, known: Optional[Flow]) -> None:
+        """``known`` does the same already."""
+        if known is None:
+            self.flows[flow.key] = flow
 
     def drop(self, table: str, priority: int, rows: Match, reason: str, number: int = 0) -> None:
         """``number``: the VIF that it is about; without one the switch counts for each VIF and reason (count.py)."""

@@ -120,28 +120,17 @@ def stranger(flows: FlowSet, port: int) -> None:
     flows.drop("dispatch", 42000, match(in_port=port), "closed")
 
 
-def network(flows: FlowSet, site: Site, tags: List[int]) -> None:
-    """The guests of one network that are plugged here. ``tags``: the VLANs of all fenced networks of the bridge."""
-    for uuid in sorted(site.view.closed):
+def vif(flows: FlowSet, site: Site, uuid: str) -> None:
+    """A VIF that is plugged here."""
+    member = site.view.members.get(uuid)
+    if member is not None and site.ports(member):
+        (_open if member.open else _held)(flows, site, member)
+    elif member is None:
         for port in site.segment.ports.get(uuid, ()):
             if site.view.why_cut(uuid) is None:
                 _watch(flows, site, port, uuid, _counted(site, uuid, "closed"))
             else:
                 flows.drop("dispatch", 42000, match(in_port=port), "closed", site.vid(uuid))
-    wide = opened = False
-    for member in site.members:
-        if not site.ports(member):
-            continue
-        if member.open:
-            opened = True
-            _open(flows, site, member, tags)
-        else:
-            wide = wide or any(not is_single(e) for e in member.policy.own)
-            _held(flows, site, member)
-    if wide:
-        _reserve(flows, site)
-    if opened:
-        _reserve_open(flows, site)
 
 
 def _counted(site: Site, uuid: str, reason: str) -> List[Action]:
@@ -196,7 +185,7 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
     permit("nd", 300, dict(SOLICIT, nw_ttl=255, nd_sll=mac), [resubmit("ipv6-source")])
     permit("nd", 300, dict(ADVERTISE, nw_ttl=255, nd_tll=mac), [resubmit("nd-target")])
     default = site.any_class(member)
-    for entry, identity in site.entries[member.vif.uuid].items():
+    for entry, identity in site.view.entries(member).items():
         _own(permit, site, mac, entry, identity, default, is_single(entry) and entry in member.policy.own)
 
 
@@ -218,31 +207,29 @@ def _own(permit: Any, site: Site, mac: str, entry: Prefix, identity: Identity, d
         permit("ipv6-source", priority, {"dl_type": IPV6, "ipv6_src": entry}, arrive)
 
 
-def _reserve(flows: FlowSet, site: Site) -> None:
+def reserve(flows: FlowSet, site: Site, routers: Iterable[Member], entry: Prefix) -> None:
     """An own prefix holds neither a gateway nor what another VIF lists singly: drops between singles and prefixes."""
-    routers = [member for member in site.members if member.router and site.ports(member)]
-    for entry in site.view.reserved(opened=False):
-        on = {NETWORK: site.net}
-        for member in routers:  # forwards for whomever an address is reserved
-            vid, table = site.vid(member.vif.uuid), "ipv{}-source".format(entry.version)
-            fields: Dict[str, Any] = {"dl_type": IPV4, "nw_src": entry} if entry.version == 4 else {"dl_type": IPV6, "ipv6_src": entry}
-            judged = [load(SOURCE_SPACE, site.space(member.space or ("", frozenset()))), resubmit("foreign-source")]
-            if entry not in member.policy.own:
-                flows.add(table, 410, match(**dict(fields, **{SENDER: vid})), judged, cookie(KIND_LOCAL, vid))
-                for kind in (133, 134, 135, 136, 137) if entry.version == 6 else ():
-                    told = match(**dict(fields, **{SENDER: vid, "nw_proto": ICMPV6, "icmp_type": kind}))
-                    flows.drop(table, 420, told, "source", vid)
-        if entry.version == 4:
-            flows.drop("arp", 400, match(dl_type=ARP, arp_spa=entry, **on), "reserved-address")
-            flows.drop("arp", 600, match(dl_type=ARP, arp_op=1, arp_spa=0, arp_tpa=entry, **on), "reserved-address")
-            flows.drop("ipv4-source", 400, match(dl_type=IPV4, nw_src=entry, **on), "reserved-address")
-        else:
-            flows.drop("nd-target", 400, match(nd_target=entry, **dict(ADVERTISE, **on)), "reserved-address")
-            flows.drop("nd-target", 400, match(nd_target=entry, **dict(SOLICIT, **on)), "reserved-address")
-            flows.drop("ipv6-source", 400, match(dl_type=IPV6, ipv6_src=entry, **on), "reserved-address")
+    on = {NETWORK: site.net}
+    for member in routers:  # forwards for whomever an address is reserved
+        vid, table = site.vid(member.vif.uuid), "ipv{}-source".format(entry.version)
+        fields: Dict[str, Any] = {"dl_type": IPV4, "nw_src": entry} if entry.version == 4 else {"dl_type": IPV6, "ipv6_src": entry}
+        judged = [load(SOURCE_SPACE, site.space(member.space or ("", frozenset()))), resubmit("foreign-source")]
+        if entry not in member.policy.own:
+            flows.add(table, 410, match(**dict(fields, **{SENDER: vid})), judged, cookie(KIND_LOCAL, vid))
+            for kind in (133, 134, 135, 136, 137) if entry.version == 6 else ():
+                told = match(**dict(fields, **{SENDER: vid, "nw_proto": ICMPV6, "icmp_type": kind}))
+                flows.drop(table, 420, told, "source", vid)
+    if entry.version == 4:
+        flows.drop("arp", 400, match(dl_type=ARP, arp_spa=entry, **on), "reserved-address")
+        flows.drop("arp", 600, match(dl_type=ARP, arp_op=1, arp_spa=0, arp_tpa=entry, **on), "reserved-address")
+        flows.drop("ipv4-source", 400, match(dl_type=IPV4, nw_src=entry, **on), "reserved-address")
+    else:
+        flows.drop("nd-target", 400, match(nd_target=entry, **dict(ADVERTISE, **on)), "reserved-address")
+        flows.drop("nd-target", 400, match(nd_target=entry, **dict(SOLICIT, **on)), "reserved-address")
+        flows.drop("ipv6-source", 400, match(dl_type=IPV6, ipv6_src=entry, **on), "reserved-address")
 
 
-def _open(flows: FlowSet, site: Site, member: Member, tags: List[int]) -> None:
+def _open(flows: FlowSet, site: Site, member: Member) -> None:
     """An unlocked VIF beside guests that are held: it is not to be taken for one of them."""
     vid = site.vid(member.vif.uuid)
     mark = cookie(KIND_LOCAL, vid)
@@ -257,7 +244,7 @@ def _open(flows: FlowSet, site: Site, member: Member, tags: List[int]) -> None:
             flows.drop("dispatch", 41100, match(in_port=port, vlan_tci=TAGGED), "tagged", vid)
             continue
         flows.add("dispatch", 41100, match(in_port=port, vlan_tci=TAGGED), [NORMAL], mark)
-        for tag in {0} | set(tags):
+        for tag in {0} | set(site.plan.tags):
             flows.drop("dispatch", 41200, match(in_port=port, vlan_tci=(0x1000 | tag, 0x1FFF)), "tagged", vid)
     flows.add("open", 300, match(**{SENDER: vid, "dl_src": member.vif.mac}), [resubmit("open-address")], mark)
     for entry in member.policy.own:
@@ -266,20 +253,23 @@ def _open(flows: FlowSet, site: Site, member: Member, tags: List[int]) -> None:
             flows.add("open-address", priority, match(**dict(fields, **{SENDER: vid})), [resubmit("foreign-source")], mark)
 
 
-def _reserve_open(flows: FlowSet, site: Site) -> None:
-    """What unlocked VIFs may not use: the MAC of another VIF, and the addresses of gateways and of held VIFs."""
+def reserve_mac(flows: FlowSet, site: Site, uuid: str) -> None:
+    """What unlocked VIFs may not use: the MAC of another VIF."""
     on = {NETWORK: site.net}
-    for member in site.members:
-        flows.drop("open", 200, match(dl_src=member.vif.mac, **on), "mac")
-        if not member.open:
-            flows.drop("open-address", 900, match(dl_type=ARP, arp_sha=member.vif.mac, **on), "arp")
-            flows.drop("open-address", 900, match(**dict(SOLICIT, nd_sll=member.vif.mac, **on)), "neighbour-discovery")
-            flows.drop("open-address", 900, match(**dict(ADVERTISE, nd_tll=member.vif.mac, **on)), "neighbour-discovery")
-    for vif, _ in site.view.closed.values():
-        flows.drop("open", 200, match(dl_src=vif.mac, **on), "mac")
-    for entry in site.view.reserved(opened=True):
-        for fields in _claims(entry) + _probes(entry):
-            flows.drop("open-address", 200 + 2 * entry.prefixlen, match(**dict(fields, **on)), "reserved-address")
+    member = site.view.members.get(uuid)
+    mac = site.view.closed[uuid][0].mac if member is None else member.vif.mac
+    flows.drop("open", 200, match(dl_src=mac, **on), "mac")
+    if member is not None and not member.open:
+        flows.drop("open-address", 900, match(dl_type=ARP, arp_sha=mac, **on), "arp")
+        flows.drop("open-address", 900, match(**dict(SOLICIT, nd_sll=mac, **on)), "neighbour-discovery")
+        flows.drop("open-address", 900, match(**dict(ADVERTISE, nd_tll=mac, **on)), "neighbour-discovery")
+
+
+def reserve_open(flows: FlowSet, site: Site, entry: Prefix) -> None:
+    """What unlocked VIFs may not use: the addresses of gateways and of held VIFs."""
+    for fields in _claims(entry) + _probes(entry):
+        rows = match(**dict(fields, **{NETWORK: site.net}))
+        flows.drop("open-address", 200 + 2 * entry.prefixlen, rows, "reserved-address")
 
 
 def _probes(entry: Prefix) -> List[Dict[str, Any]]:

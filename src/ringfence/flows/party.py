@@ -2,8 +2,8 @@
 
 from typing import Any, Dict, Iterable, List, Sequence
 
-from ..picture.roster import HOST, MACHINE, Member
-from ..records.addresses import is_single
+from ..picture.roster import HOST, MACHINE, Member, Space
+from ..records.addresses import Prefix, is_single
 from .fields import ARP, BROADCAST, IPV4, IPV6, RARP, TAGS, UDP, match, sources, targets
 from .flow import NORMAL, PASSED, Action, FlowSet, become, clone, load, resubmit
 from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
@@ -73,19 +73,10 @@ def guests(flows: FlowSet, ports: Iterable[int], tags: Sequence[int]) -> None:
 
 
 def network(flows: FlowSet, site: Site) -> None:
+    """Where frames come in, and whom those are for that no VIF is meant by."""
     mark = cookie(KIND_NETWORK, site.net)
     on = {NETWORK: site.net}
     _dispatch(flows, site, mark)
-    _spaces(flows, site, mark)
-    for member in site.members:
-        _arrival(flows, site, member)
-        _destination(flows, site, member)
-    macs = {member.vif.mac for member in site.members}
-    for _, (vif, _) in sorted(site.view.closed.items()):
-        if vif.mac not in macs:
-            flows.drop("arrival", 300, match(dl_src=vif.mac, **on), "closed")
-            flows.drop("destination", 400, match(dl_dst=vif.mac, **on), "closed")
-    _asked_for(flows, site)
     for _, mac in site.segment.internal:
         flows.add(
             "destination", 350, match(dl_dst=mac, **on), [load(DESTINATION_SPACE, site.space(HOST)), resubmit("foreign-destination")], mark
@@ -95,6 +86,19 @@ def network(flows: FlowSet, site: Site) -> None:
     if site.view.watched:  # what XAPI itself lets out
         flows.add("destination", 1000, match(**dict(on, **{WATCHED: 0})), site.let(load(WATCHED, 1), resubmit("destination")), mark)
     flows.add("destination", 100, match(**on), [load(DESTINATION_SPACE, site.space(MACHINE)), resubmit("foreign-destination")], mark)
+
+
+def vif(flows: FlowSet, site: Site, uuid: str) -> None:
+    """A VIF, wherever it is."""
+    member = site.view.members.get(uuid)
+    if member is not None:
+        _arrival(flows, site, member)
+        _destination(flows, site, member)
+        return
+    mac, on = site.view.closed[uuid][0].mac, {NETWORK: site.net}
+    if not any(other in site.view.members for other in site.view.by_mac[mac]):
+        flows.drop("arrival", 300, match(dl_src=mac, **on), "closed")
+        flows.drop("destination", 400, match(dl_dst=mac, **on), "closed")
 
 
 def _dispatch(flows: FlowSet, site: Site, mark: int) -> None:
@@ -118,18 +122,16 @@ def _dispatch(flows: FlowSet, site: Site, mark: int) -> None:
         flows.add("dispatch", 41000, match(in_port=port, vlan_tci=(0, 0x0FFF), **site.at_first), from_host, mark)
 
 
-def _spaces(flows: FlowSet, site: Site, mark: int) -> None:
-    """Addresses that are not pinned to a VIF, by longest prefix."""
-    for space in sorted(site.spaces, key=lambda s: (s[0], sorted(s[1]))):
-        number = site.space(space)
-        for entry, identity in site.view.boundaries(space).items():
-            priority, kind = 100 + entry.prefixlen, site.number(identity)
-            for fields in sources(entry):
-                rows = match(**dict(fields, **{NETWORK: site.net, SOURCE_SPACE: number}))
-                flows.add("foreign-source", priority, rows, [load(SOURCE, kind), resubmit("destination")], mark)
-            for fields in targets(entry):
-                rows = match(**dict(fields, **{NETWORK: site.net, DESTINATION_SPACE: number}))
-                flows.add("foreign-destination", priority, rows, [load(DESTINATION, kind), resubmit("out")], mark)
+def edge(flows: FlowSet, site: Site, space: Space, entry: Prefix) -> None:
+    """An address or prefix that is not pinned to a VIF, in one space: the longest one holds."""
+    mark, number = cookie(KIND_NETWORK, site.net), site.space(space)
+    priority, kind = 100 + entry.prefixlen, site.number(site.view.boundaries(space)[entry])
+    for fields in sources(entry):
+        rows = match(**dict(fields, **{NETWORK: site.net, SOURCE_SPACE: number}))
+        flows.add("foreign-source", priority, rows, [load(SOURCE, kind), resubmit("destination")], mark)
+    for fields in targets(entry):
+        rows = match(**dict(fields, **{NETWORK: site.net, DESTINATION_SPACE: number}))
+        flows.add("foreign-destination", priority, rows, [load(DESTINATION, kind), resubmit("out")], mark)
 
 
 def _arrival(flows: FlowSet, site: Site, member: Member) -> None:
@@ -149,7 +151,7 @@ def _arrival(flows: FlowSet, site: Site, member: Member) -> None:
         return
     default = site.any_class(member)
     flows.add("arrival", 300, rows, start + [load(SOURCE, default), resubmit("arrival-address")], mark)
-    for entry, identity in site.entries[member.vif.uuid].items():
+    for entry, identity in site.view.entries(member).items():
         go = become(SOURCE, site.number(identity), default, "destination")
         for fields in sources(entry):
             flows.add("arrival-address", 100 + entry.prefixlen, match(**dict(fields, **{SENDER: vid})), go, mark)
@@ -169,7 +171,7 @@ def _destination(flows: FlowSet, site: Site, member: Member) -> None:
     flows.add("destination-address", 900, match(**dict(SOLICIT, **own)), [resubmit("flood")], mark)
     default = site.any_class(member)
     if not member.open:
-        for entry, identity in site.entries[member.vif.uuid].items():
+        for entry, identity in site.view.entries(member).items():
             go = become(DESTINATION, site.number(identity), default, "out")
             for fields in targets(entry):
                 flows.add("destination-address", 100 + entry.prefixlen, match(**dict(fields, **{RECEIVER: vid})), go, mark)
@@ -184,22 +186,22 @@ def _to(site: Site, member: Member) -> List[Action]:
     return [load(RECEIVER, site.vid(member.vif.uuid)), load(DESTINATION, site.any_class(member)), resubmit("destination-address")]
 
 
-def _asked_for(flows: FlowSet, site: Site) -> None:
+def asked_for(flows: FlowSet, site: Site, entry: Prefix) -> None:
     """ARP requests and neighbour solicitations for an address of a known VIF go to its owners alone."""
+    owners = site.view.owners[entry]
+    if len(owners) > MANY_OWNERS or not is_single(entry):
+        return  # a prefix holds others' addresses, too, and machines'
     on = {NETWORK: site.net}
-    for entry, owners in sorted(site.view.owners.items(), key=lambda row: str(row[0])):
-        members = [site.view.members[u] for u in owners]
-        if len(members) > MANY_OWNERS or not is_single(entry):
-            continue  # a prefix holds others' addresses, too, and machines'
-        asked: Dict[str, Any] = dict(SOLICIT, nd_target=entry)
-        if entry.version == 4:
-            asked = {"dl_type": ARP, "arp_op": 1, "arp_tpa": entry}
-        priority = 500 + entry.prefixlen
-        if len(members) == 1:
-            flows.add("destination", priority, match(**dict(asked, **on)), _to(site, members[0]), cookie(KIND_PARTY, site.vid(owners[0])))
-            continue
-        mark = cookie(KIND_NETWORK, site.net)
-        for uuid in owners:
-            rows = match(**dict(asked, **{NETWORK: site.net, SENDER: site.vid(uuid)}))
-            flows.add("destination", priority + 200, rows, [resubmit("flood")], mark)
-        flows.add("destination", priority, match(**dict(asked, **on)), [clone(*_to(site, m)) for m in members], mark)
+    members = [site.view.members[uuid] for uuid in owners]
+    asked: Dict[str, Any] = dict(SOLICIT, nd_target=entry)
+    if entry.version == 4:
+        asked = {"dl_type": ARP, "arp_op": 1, "arp_tpa": entry}
+    priority = 500 + entry.prefixlen
+    if len(members) == 1:
+        flows.add("destination", priority, match(**dict(asked, **on)), _to(site, members[0]), cookie(KIND_PARTY, site.vid(owners[0])))
+        return
+    mark = cookie(KIND_NETWORK, site.net)
+    for uuid in owners:
+        rows = match(**dict(asked, **{NETWORK: site.net, SENDER: site.vid(uuid)}))
+        flows.add("destination", priority + 200, rows, [resubmit("flood")], mark)
+    flows.add("destination", priority, match(**dict(asked, **on)), [clone(*_to(site, m)) for m in members], mark)

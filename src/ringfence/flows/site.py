@@ -1,11 +1,10 @@
 """What is plugged into a bridge, network by network, with the numbers of everything on it."""
 
-from typing import Dict, List, NamedTuple, Set, Tuple
+from typing import Dict, List, NamedTuple, Tuple
 
-from ..picture.identity import EXTERNAL, Identity, Token, peers
+from ..picture.identity import Identity
 from ..picture.network import NetworkView
-from ..picture.roster import HOST, MACHINE, Member, Space
-from ..records.addresses import Prefix
+from ..picture.roster import Member, Space
 from .flow import NORMAL, PASSED, Action, clone, load, resubmit
 from .numbers import Numbers
 from .pipeline import WATCHED
@@ -36,6 +35,20 @@ class BridgePlan(NamedTuple):
     others: Tuple[int, ...] = ()
     """VIF ports on networks that are not fenced, or only watched: a guest that tags its frames is no uplink."""
 
+    @property
+    def tags(self) -> List[int]:
+        """The VLANs of all fenced networks of the bridge."""
+        return sorted(segment.tag for segment in self.segments)
+
+    @property
+    def closed_tags(self) -> List[int]:
+        """Those into which guests of other networks may not tag."""
+        return [segment.tag for segment in self.segments if segment.tag and not segment.view.watched]
+
+    @property
+    def watched(self) -> bool:
+        return any(segment.view.watched for segment in self.segments)
+
 
 class Site:
     """A segment with the numbers of everything on it: what the writers of the tables work from."""
@@ -46,11 +59,6 @@ class Site:
         self.plan = plan
         self.numbers = numbers
         self.net = numbers.network(segment.view.facts.uuid)
-        self.members: List[Member] = [m for _, m in sorted(segment.view.members.items())]
-        self.entries: Dict[str, Dict[Prefix, Identity]] = {m.vif.uuid: self.view.entries(m) for m in self.members}
-        self.spaces: Set[Space] = {MACHINE} | {m.space for m in self.members if m.space is not None}
-        if segment.internal:
-            self.spaces.add(HOST)
 
     @property
     def on_its_way(self) -> Action:
@@ -78,23 +86,10 @@ class Site:
         return self.segment.ports.get(member.vif.uuid, ())
 
     def space(self, space: Space) -> int:
-        return self.numbers.space(self.net, space[0], space[1])
+        return self.numbers.space(self.net, space)
 
     def number(self, identity: Identity) -> int:
         return self.numbers.identity(self.net, identity)
 
     def any_class(self, member: Member) -> int:
         return self.number(self.view.identity(member))
-
-    def uplink(self) -> Identity:
-        """Who a flooded frame may mean beyond the uplinks: machines, and the members that are not here.
-
-        A halted one too: it may be started elsewhere while this host hears nothing of it.
-        """
-        offers: Set[Token] = {EXTERNAL}
-        for member in self.members:
-            if member.vif.migrating or not self.ports(member):
-                offers |= self.view.identity(member).offers
-        for listed in self.view.strange:
-            offers.add(peers(listed))
-        return Identity(False, frozenset(), frozenset(offers))

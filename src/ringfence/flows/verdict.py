@@ -4,11 +4,11 @@ Each token is a conjunction: who needs it is one clause, who offers it the other
 costs no flow here; a new identity costs one flow a token.
 """
 
-from typing import Dict, List, Set
+from typing import Dict
 
 from ..picture.identity import Identity, Token
 from .fields import match
-from .flow import Action, FlowSet, conjunction, resubmit
+from .flow import FlowSet, conjunction, resubmit
 from .pipeline import DESTINATION, ISOLATED, KIND_NETWORK, SOURCE, cookie
 from .site import Site
 
@@ -22,22 +22,18 @@ def shared(flows: FlowSet) -> None:
         flows.drop(table, 0, (), "unreachable-{}".format(table))
 
 
-def network(flows: FlowSet, site: Site, identities: Dict[int, Identity]) -> None:
-    needed: Set[Token] = set()
-    offered: Set[Token] = set()
-    for identity in identities.values():
-        needed |= identity.needs
-        offered |= identity.offers
-    live = sorted(needed & offered, key=str)
-    mark = cookie(KIND_NETWORK, site.net)
-    ids = {token: site.numbers.token(site.net, token) for token in live}
-    for table, after, subject, other in STAGES:
-        for token in live:
-            flows.add(table, 50, match(conj_id=ids[token]), [resubmit(after)], mark)
-        for number, identity in sorted(identities.items()):
-            needs: List[Action] = [conjunction(ids[t], 1) for t in live if t in identity.needs]
-            offers: List[Action] = [conjunction(ids[t], 2) for t in live if t in identity.offers]
-            if needs:
-                flows.add(table, 50, match(**{subject: number}), needs, mark)
-            if offers:
-                flows.add(table, 50, match(**{other: number}), offers, mark)
+def token(flows: FlowSet, site: Site, number: int) -> None:
+    """A token that somebody needs and somebody offers."""
+    for table, after, _, _ in STAGES:
+        flows.add(table, 50, match(conj_id=number), [resubmit(after)], cookie(KIND_NETWORK, site.net))
+
+
+def identity(flows: FlowSet, site: Site, one: Identity, live: Dict[Token, int]) -> None:
+    """What a class needs and offers of the tokens that are ``live``, with their numbers."""
+    mark, number = cookie(KIND_NETWORK, site.net), site.number(one)
+    needs, offers = (sorted(live[t] for t in tokens if t in live) for tokens in (one.needs, one.offers))
+    for table, _, subject, other in STAGES:
+        if needs:
+            flows.add(table, 50, match(**{subject: number}), [conjunction(n, 1) for n in needs], mark)
+        if offers:
+            flows.add(table, 50, match(**{other: number}), [conjunction(n, 2) for n in offers], mark)

@@ -6,8 +6,8 @@ import time
 from typing import AbstractSet, Dict, List, Optional, Set
 
 from .. import paths
-from ..errors import SwitchRefused, Unreachable
-from ..flows.flow import FlowSet
+from ..errors import Unreachable
+from ..flows import Change, FlowSet
 from ..flows.pipeline import PREFIXES, TABLES
 from . import ofctl
 from .command import vsctl
@@ -68,28 +68,23 @@ class BridgeWriter:
         self._flooding = {}
         self._prefixes = False
 
-    def apply(self, wanted: FlowSet, keep: bool = False) -> int:
+    def apply(self, wanted: FlowSet, change: Optional[Change] = None, keep: bool = False) -> int:
         """Make our flows the wanted ones, in one bundle; the number of changes. ``keep`` deletes nothing.
 
-        Raises SwitchRefused (then nothing has changed) or Unreachable.
+        ``change``: what differs from what ``wanted`` held when it was last applied; without it the switch is asked, as it is
+        where that cannot be relied on. Raises SwitchRefused (then nothing has changed) or Unreachable.
         """
+        known, self.installed = self.installed, None
         alone = self._lock.acquire()
         try:
-            if not alone:
-                self.installed = None
-            if self.installed is None:
+            if change is None or not alone or known is not wanted:
                 changes = self._adopt(wanted, keep)
             else:
-                have, want = self.installed.flows, wanted.flows
-                remove = [] if keep else [key for key in have if key not in want]
-                add = [flow for key, flow in want.items() if have.get(key) != flow]
-                self.session.commit(remove, add)
-                changes = len(remove) + len(add)
+                remove = [] if keep else change.remove
+                self.session.commit(remove, change.add)
+                changes = len(remove) + len(change.add)
             self.installed = None if keep else wanted
             return changes
-        except (SwitchRefused, Unreachable):
-            self.installed = None
-            raise
         finally:
             self._lock.release()
 

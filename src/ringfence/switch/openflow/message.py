@@ -19,6 +19,7 @@ ATOMIC_ORDERED = 3
 ADD, MODIFY_STRICT, DELETE_STRICT = 0, 2, 4
 AGGREGATE = 2
 NONE = 0xFFFFFFFF
+LONGEST = 0xFFFF
 _FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
 _APPLY = struct.Struct("!HH4x")
 _ERRORS: Dict[Tuple[int, int], str] = {
@@ -38,6 +39,9 @@ class Message(NamedTuple):
 
 
 def message(kind: int, xid: int, body: bytes = b"") -> bytes:
+    """Raises ValueError for what is longer than a message can be."""
+    if HEADER.size + len(body) > LONGEST:
+        raise ValueError("a message of {} octets: OpenFlow's limit is {}".format(HEADER.size + len(body), LONGEST))
     return HEADER.pack(VERSION, kind, HEADER.size + len(body), xid) + body
 
 
