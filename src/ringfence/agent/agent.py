@@ -58,7 +58,7 @@ class Agent:
         self.proposals = Proposals()
         self.drops = Drops(self._numbered_vifs)
         self.ovsdb = OvsdbWatcher(self.dirty.set)
-        self.xapi = XapiWatcher(Session(), self._changed)
+        self.xapi = XapiWatcher(Session(), self._changed, self.state.host)
         self.upkeep = Upkeep(Session(), self.state.host, presence_s, self.proposals.put)
 
     def _changed(self, changed: bool, rows: Rows, touched: Touched) -> None:

@@ -3,6 +3,7 @@
 import time
 from typing import Any, Dict, Optional, Tuple
 
+from ..differing import differing
 from ..picture import Facts, VifFacts
 from ..records import XapiFields
 from .state import State
@@ -44,47 +45,68 @@ def learn(plug: Dict[str, Any], state: State, known: Optional[Facts], in_sync: b
 
 
 def compose(base: Optional[Facts], in_sync: bool, state: State) -> Facts:
-    """``base`` with this host's own residence left out, and the VIFs that only a hook has told of."""
+    """``base`` with what only a hook has told: itself where that is nothing."""
     facts = base or Facts()
-    vifs = {uuid: vif._replace(host="") if vif.host == state.host else vif for uuid, vif in facts.vifs.items()}
+    told: Dict[str, VifFacts] = {}
     for plug in state.plugs.values():
-        known = vifs.get(plug["vif"])
-        told = plugged_facts(plug)
+        known = facts.vifs.get(plug["vif"])
         if known is None:
-            vifs[told.uuid] = told
+            told[plug["vif"]] = plugged_facts(plug)
         elif not in_sync and plug.get("fresh") and plug.get("against", [None]) == [known.line]:
-            vifs[told.uuid] = known._replace(line=told.line, xapi=told.xapi, mac=told.mac, network=told.network)
-    return facts._replace(vifs=vifs)
+            new = plugged_facts(plug)
+            told[plug["vif"]] = known._replace(line=new.line, xapi=new.xapi, mac=new.mac, network=new.network)
+    return facts._replace(vifs=dict(facts.vifs, **told)) if told else facts
 
 
 class Settling:
-    """Keeps a line that has just vanished until it has stayed away for SETTLE_S."""
+    """Keeps a line that has just vanished until it has stayed away for SETTLE_S. A change costs what it changes."""
 
     def __init__(self) -> None:
-        self._kept: Dict[Tuple[str, str], Tuple[str, float]] = {}
-        self._last: Dict[Tuple[str, str], str] = {}
+        self._given = Facts()
+        self._made = Facts()
+        self._until: Dict[Tuple[str, str], float] = {}
+        """When (monotonic) a line that is gone is taken to be gone, by kind and uuid."""
 
     def apply(self, facts: Facts, now: Optional[float] = None) -> Facts:
+        """The same object again where nothing has changed since."""
         moment = time.monotonic() if now is None else now
-        vifs = {u: v._replace(line=self._line("vif", u, v.line, moment)) for u, v in facts.vifs.items()}
-        networks = {u: n._replace(line=self._line("network", u, n.line, moment)) for u, n in facts.networks.items()}
-        return facts._replace(vifs=vifs, networks=networks, pool_line=self._line("pool", "", facts.pool_line, moment))
+        if facts is self._given and not self._until:
+            return self._made
+        given, made = self._given, self._made
+        self._given = facts
+        self._made = facts._replace(
+            vifs=self._rows("vif", given.vifs, facts.vifs, made.vifs, moment),
+            networks=self._rows("network", given.networks, facts.networks, made.networks, moment),
+            pool_line=self._line(("pool", ""), facts.pool_line, made.pool_line, moment),
+        )
+        return self._made
 
-    def _line(self, kind: str, uuid: str, line: Optional[str], now: float) -> Optional[str]:
-        key = (kind, uuid)
-        if line is not None:
-            self._last[key] = line
-            self._kept.pop(key, None)
+    def _rows(self, kind: str, given: Dict[str, Any], now: Dict[str, Any], made: Dict[str, Any], moment: float) -> Dict[str, Any]:
+        """``made``: what came of ``given``."""
+        changed = differing(given, now) | {uuid for word, uuid in self._until if word == kind}
+        if not changed:
+            return made
+        rows = dict(made)
+        for uuid in changed:
+            row = now.get(uuid)
+            if row is None:
+                rows.pop(uuid, None)
+                self._until.pop((kind, uuid), None)
+                continue
+            line = self._line((kind, uuid), row.line, rows[uuid].line if uuid in rows else None, moment)
+            rows[uuid] = row if line == row.line else row._replace(line=line)
+        return rows
+
+    def _line(self, key: Tuple[str, str], line: Optional[str], last: Optional[str], now: float) -> Optional[str]:
+        """``last``: what held so far."""
+        if line is not None or last is None:
+            self._until.pop(key, None)
             return line
-        if key in self._last:
-            self._kept[key] = (self._last.pop(key), now + SETTLE_S)
-        if key in self._kept:
-            kept, until = self._kept[key]
-            if now < until:
-                return kept
-            del self._kept[key]
+        if now < self._until.setdefault(key, now + SETTLE_S):
+            return last
+        del self._until[key]
         return None
 
     @property
     def waiting(self) -> bool:
-        return bool(self._kept)
+        return bool(self._until)

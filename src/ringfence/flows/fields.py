@@ -1,6 +1,7 @@
 """The match fields that the pipeline uses, by their names in ovs-ofctl (ovs-fields(7)), and how each is written."""
 
 import ipaddress
+from functools import lru_cache
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple
 
 from ..records.addresses import Prefix
@@ -74,19 +75,28 @@ def mac_number(mac: str) -> int:
 def match(**fields: Any) -> Match:
     """Fields given as a number, a (value, mask) pair, a MAC as text, or a prefix; in the pipeline's order."""
     rows = []
-    for name, given in fields.items():
-        width = FIELDS[name].width
-        if isinstance(given, (ipaddress.IPv4Network, ipaddress.IPv6Network)):
-            if given.prefixlen == 0:
-                continue
-            given = (int(given.network_address), int(given.netmask))
+    for name in sorted(fields, key=_place):
+        given = fields[name]
+        if isinstance(given, int):
+            rows.append(_exact(name, given))
         elif isinstance(given, str):
-            given = mac_number(given)
-        value, mask = given if isinstance(given, tuple) else (given, None)
-        if mask == (1 << width) - 1:
-            mask = None
-        rows.append((name, value, mask))
-    return tuple(sorted(rows, key=lambda r: ORDER[r[0]]))
+            rows.append((name, mac_number(given), None))
+        elif isinstance(given, tuple):
+            value, mask = given
+            rows.append((name, value, None if mask == (1 << FIELDS[name].width) - 1 else mask))
+        elif given.prefixlen:
+            width, bits = FIELDS[name].width, FIELDS[name].width - given.prefixlen
+            rows.append((name, int(given.network_address), (1 << width) - (1 << bits) if bits else None))
+    return tuple(rows)
+
+
+_place = ORDER.__getitem__
+
+
+@lru_cache(maxsize=1 << 14)
+def _exact(name: str, value: int) -> Value:
+    """Registers and protocols say the same thing in thousands of flows: one object for all."""
+    return (name, value, None)
 
 
 def sources(prefix: Prefix) -> List[Dict[str, Any]]:

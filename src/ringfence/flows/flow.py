@@ -1,5 +1,6 @@
 """A flow, a set of flows, and the text that ovs-ofctl reads."""
 
+from functools import lru_cache
 from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .fields import Match, show_match
@@ -20,10 +21,12 @@ Key = Tuple[int, int, Match]
 """Table, priority, match: two flows with one key are one flow to the switch."""
 
 
+@lru_cache(maxsize=1 << 14)
 def load(register: str, value: int) -> Action:
     return ("load", register, value)
 
 
+@lru_cache(maxsize=None)
 def resubmit(table: str) -> Action:
     return ("resubmit", TABLES[table])
 

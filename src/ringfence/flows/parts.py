@@ -43,7 +43,6 @@ class Parts(FlowSet):
                 else:
                     gone[flow.key] = self.flows.pop(flow.key)
         self._shared += Counter()  # those of none go
-        self._new = {}
         for part, write in todo.items():
             if write is None:
                 continue
@@ -52,7 +51,9 @@ class Parts(FlowSet):
             if self._written:
                 self._parts[part] = tuple(self._written)
         remove = [key for key in gone if key not in self.flows]
-        return Change(remove, [flow for key, flow in self._new.items() if gone.get(key) != flow])
+        add = [flow for key, flow in self._new.items() if gone.get(key) != flow]
+        self._new = {}
+        return Change(remove, add)
 
     def _put(self, flow: Flow, known: Optional[Flow]) -> None:
         if known is None:

@@ -6,7 +6,7 @@ from typing import Dict, FrozenSet, Iterable, Optional, Set, Tuple, TypeVar
 from ..records import NetworkLine
 from ..records.addresses import LINK_LOCAL, Prefix, is_single, within
 from .facts import NetworkFacts, VifFacts
-from .identity import EXTERNAL, Identity, Token, group, peers
+from .identity import EXTERNAL, Identity, Token, group, peers, same
 from .prefixes import PrefixSet
 from .roster import Member, Roster, Row, Space
 
@@ -290,7 +290,7 @@ class NetworkView:
             offers |= self.covered(entry)
         if member.router:
             offers.add(EXTERNAL)
-        return Identity(member.isolated, frozenset(needs), frozenset(offers))
+        return same(Identity(member.isolated, frozenset(needs), frozenset(offers)))
 
     def foreign(self, space: Space, entry: Prefix) -> Identity:
         """A party that is judged by its address alone: a machine, dom0, an unlocked VIF."""
@@ -298,7 +298,7 @@ class NetworkView:
         offers = set(self.covered(entry)) | {group(g) for g in groups}
         if (kind == "machine" or (kind == "host" and self.line.host == "allow")) and not self.is_inside(entry):
             offers.add(EXTERNAL)
-        return Identity(False, frozenset(), frozenset(offers))
+        return same(Identity(False, frozenset(), frozenset(offers)))
 
     def boundaries(self, space: Space) -> Dict[Prefix, Identity]:
         """Longest-prefix table of a space: only entries that differ from what lies around them."""

@@ -23,7 +23,9 @@ MIGRATIONS = frozenset({"pool_migrate", "migrate_send"})
 class Rows:
     """Thread-safe. An event costs what it changes: ``facts`` is the same object while no fact has changed."""
 
-    def __init__(self) -> None:
+    def __init__(self, here: str = "") -> None:
+        """``here``: uuid of a host whose VIFs count as resident nowhere: where they are plugged it sees for itself."""
+        self._here = here
         self.tables: Tables = {name: {} for name in CLASSES}
         self.facts = Facts()
         self.lock = threading.RLock()
@@ -119,7 +121,8 @@ class Rows:
         vm, network = self.tables["vm"].get(row["VM"]), self.tables["network"].get(row["network"])
         if vm is None or network is None or not is_guest(vm) or not MAC.match(row["MAC"].lower()):
             return None
-        return _vif(row, vm, network, self.tables["host"].get(vm["resident_on"]))
+        host = self.tables["host"].get(vm["resident_on"])
+        return _vif(row, vm, network, None if host is not None and host["uuid"] == self._here else host)
 
     def _of_uuid(self, uuid: str, made: Dict[str, Optional[VifFacts]]) -> Optional[VifFacts]:
         """``made``: by reference, what was read from its row already."""
