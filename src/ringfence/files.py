@@ -1,8 +1,9 @@
 """Files that are written whole: all of the new, or what was there before."""
 
+import json
 import os
 from contextlib import contextmanager
-from typing import IO, Iterator
+from typing import IO, Any, Iterator
 
 
 @contextmanager
@@ -19,3 +20,9 @@ def replacing(path: str, mode: int) -> Iterator[IO[str]]:
     except OSError:
         os.unlink(name)
         raise
+
+
+def write_json(path: str, data: Any) -> None:
+    """Mode 0600. Raises OSError, as above."""
+    with replacing(path, 0o600) as kept:
+        kept.write(json.dumps(data))

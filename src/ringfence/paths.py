@@ -12,6 +12,7 @@ def under_root(path: str) -> str:
 RUN = under_root("/run/ringfence")
 AGENT_SOCKET = RUN + "/agent.sock"
 STATE = under_root("/var/lib/ringfence/state.json")
+JOURNAL = under_root("/var/lib/ringfence/state.journal")
 ROLLBACK = under_root("/var/lib/ringfence/rollback.json")
 DROPS = under_root("/var/lib/ringfence/drops.json")
 PROPOSALS = under_root("/var/lib/ringfence/proposals.json")

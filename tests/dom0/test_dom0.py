@@ -120,7 +120,8 @@ class OnTheHost(unittest.TestCase):
         state.save()
         again = State.load()
         self.assertEqual((again.facts, again.host, again.numbers), (state.facts, state.host, state.numbers))
-        self.assertEqual(stat.S_IMODE(os.stat(paths.STATE).st_mode), 0o600)
+        for path in (paths.STATE, paths.JOURNAL):
+            self.assertEqual(stat.S_IMODE(os.stat(path).st_mode), 0o600)
 
     def test_the_socket_answers_and_is_for_root_alone(self):
         server = socket.AgentServer(lambda request: {"echo": request["op"]})

@@ -139,9 +139,7 @@ def lines(data: bytes) -> None:
 
 
 def _facts(data: dict) -> Facts:
-    from ringfence.picture.facts import facts_from_json
-
-    return facts_from_json(data)
+    return Facts().changed_by(data)
 
 
 def _written(name: str, data: bytes) -> str:
@@ -325,7 +323,7 @@ class _Agent:
     def reconcile(self, view: Any = None) -> Any:  # noqa: ARG002
         return self.outcome
 
-    def save(self) -> None:
+    def keep(self, *interfaces: str) -> None:
         pass
 
 
@@ -350,7 +348,7 @@ def state(data: bytes) -> None:
     """The file in which an agent keeps what it knows: it is read, or it counts as none."""
     path = _written("state.json", data)
     try:
-        with mock.patch.object(paths, "STATE", path):
+        with mock.patch.object(paths, "STATE", path), mock.patch.object(paths, "JOURNAL", path + ".none"):
             found = State.load()
     finally:
         os.unlink(path)
@@ -359,6 +357,24 @@ def state(data: bytes) -> None:
         assert found.facts is None
         assert not found.plugs
     _stands(compose(found.facts, False, found))
+
+
+def journal(data: bytes) -> None:
+    """What changed since that file was written: read as far as it can be, and what comes after is not lost."""
+    whole, path = _written("state.json", json.dumps(STATE).encode()), _written("state.journal", data)
+    try:
+        with mock.patch.object(paths, "STATE", whole), mock.patch.object(paths, "JOURNAL", path):
+            found = State.load()
+            assert not found.problem
+            _stands(compose(found.facts, False, found))
+            found.facts = (found.facts or Facts())._replace(pool_line="no-agent=stock")
+            found.note()
+            again = State.load()
+            assert again.facts == found.facts
+            assert again.plugs == found.plugs
+    finally:
+        os.unlink(whole)
+        os.unlink(path)
 
 
 def scenarios(data: bytes) -> None:
@@ -439,6 +455,7 @@ TARGETS: dict[str, tuple[Callable[[bytes], None], list[bytes]]] = {
         ],
     ),
     "state": (state, [_json(STATE)]),
+    "journal": (journal, [_json([1, {"facts": STATE["facts"], "plugs": {"vif7.0": PLUG, "vif8.0": None}, "lines": {"v": "mode=locked"}}])]),
     "scenarios": (scenarios, [SCENARIO]),
 }
 """The function, and what a fuzzer begins with."""

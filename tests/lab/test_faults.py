@@ -150,7 +150,7 @@ def test_a_state_that_cannot_be_read_is_no_reason_to_lose_a_packet(pool: Pool, h
         host.start_agent()
         pool.settle()
         assert "event=state-lost" in log_of(host)[mark:]
-    assert json.loads((host.root / "var/lib/ringfence/state.json").read_text())["version"] == 1
+    assert json.loads((host.root / "var/lib/ringfence/state.json").read_text())["version"] == 2
 
 
 def test_the_clock_jumps(pool: Pool, host: Host, steps: Steps, tmp_path: Path) -> None:

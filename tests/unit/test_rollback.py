@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from ringfence.agent.state import write_whole
 from ringfence.errors import Unreachable
+from ringfence.files import write_json
 from ringfence.xapi.rollback import Rollback, keep
 from ringfence_lab.database import Database
 from ringfence_lab.xapi import Xapi
@@ -42,7 +42,7 @@ def line(database: Database, uuid: str) -> str | None:
 
 def kept(path: Path, seconds: float) -> Path:
     lines = [("VIF", "one", None, "new one"), ("VIF", "two", "old two", "new two"), ("VIF", "three", "old three", "never written")]
-    write_whole(str(path), keep(lines, seconds))  # type: ignore[arg-type]
+    write_json(str(path), keep(lines, seconds))  # type: ignore[arg-type]
     return path
 
 

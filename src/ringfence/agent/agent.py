@@ -17,9 +17,11 @@ from ..xapi.watch import XapiWatcher
 from . import audit, restart
 from .compose import Settling, compose
 from .drops import Drops
+from .journal import MOST
 from .proposals import Proposals
 from .reconcile import Outcome, Reconciler
-from .state import State
+from .saver import Saver
+from .state import Snapshot, State
 
 log = logging.getLogger("ringfence")
 TICK_S = 0.5
@@ -57,6 +59,7 @@ class Agent:
         self._swept = 0.0
         self.proposals = Proposals()
         self.drops = Drops(self._numbered_vifs)
+        self._saver = Saver(self._snapshot, self._written)
         self.ovsdb = OvsdbWatcher(self.dirty.set)
         self.xapi = XapiWatcher(Session(), self._changed, self.state.host)
         self.upkeep = Upkeep(Session(), self.state.host, presence_s, self.proposals.put)
@@ -72,6 +75,7 @@ class Agent:
         self.xapi.start()
         self.upkeep.start()
         self.drops.start()
+        self._saver.start()
         while not self._stopping.is_set():
             self.dirty.wait(TICK_S)
             if self._stopping.is_set():
@@ -93,7 +97,8 @@ class Agent:
         self.ovsdb.stop()
         self.upkeep.stop()
         self.drops.stop()
-        for thread in (self.xapi, self.ovsdb, self.upkeep, self.drops):
+        self._saver.stop()
+        for thread in (self.xapi, self.ovsdb, self.upkeep, self.drops, self._saver):
             thread.join(3)
 
     def stop(self) -> None:
@@ -123,7 +128,6 @@ class Agent:
             facts = compose(base, self.xapi.in_sync, self.state)
             if base is None:
                 return self.outcome  # nothing is known yet: nothing is changed
-            before = self.state.facts
             outcome = self.reconciler.run(facts, view, sweep=live is not None, held=held)
             self._report(outcome)
             self._ports(view)
@@ -132,8 +136,9 @@ class Agent:
                 if not self._armed:
                     restart.arm()
                     self._armed = True
-            if outcome.changes or self.state.facts != before:
-                self.save()
+            self.keep()
+            if outcome.changes or len(self.state.journal) > MOST:
+                self._saver.due()
             self.rounds += 1
             self._token, self._covered = token, live
             return outcome
@@ -145,11 +150,21 @@ class Agent:
                 name: dict(self.state.numbers.get(name, {}).get("vif", {})) for name in self.reconciler.writers
             }
 
-    def save(self) -> None:
+    def keep(self, *interfaces: str) -> None:
+        """What is known now outlives the agent, with what is plugged as these interfaces. The caller holds the lock."""
         try:
-            self.state.save()
+            self.state.note(interfaces)
         except OSError as error:
             log.error("event=state-not-saved reason=%s", error)
+            self._saver.due()
+
+    def _snapshot(self) -> Snapshot:
+        with self.lock:
+            return self.state.snapshot()
+
+    def _written(self, snapshot: Snapshot) -> None:
+        with self.lock:
+            self.state.written(snapshot)
 
     def _report(self, outcome: Outcome) -> None:
         if outcome.changes:
@@ -169,11 +184,14 @@ class Agent:
         picture = self.reconciler.picture
         if picture is None:
             return
+        there = {held.name: (bridge, held) for bridge in view.bridges.values() for held in bridge.ports}
         for name, plug in sorted(self.state.plugs.items()):
-            if not port.exists(name) or plug["vif"] not in picture.facts.vifs:
+            if plug["vif"] not in picture.facts.vifs:
                 continue
             reason = picture.why_cut(plug["vif"])
-            found = view.find(name)
+            found = there.get(name)
+            if not (found or port.exists(name)):
+                continue
             if reason == "" and found:
                 log.info("port=%s event=disabled", name)
                 port.remove(name)

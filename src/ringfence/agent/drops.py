@@ -14,6 +14,7 @@ from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Se
 
 from .. import paths
 from ..errors import RingfenceError
+from ..files import write_json
 from ..flows.count import SHARE
 from ..flows.pipeline import BY_ADDRESSES, KIND_LOCAL, OVERFLOW, REASON, REASON_NAMES, RECEIVER, SENDER, WATCHED, cookie, read_cookie
 from ..picture import Picture
@@ -21,7 +22,6 @@ from ..shape import Items, Keys, check
 from ..switch import ofctl
 from ..wake import Wake
 from .metrics import DROPS
-from .state import write_whole
 
 log = logging.getLogger("ringfence")
 EVERY_S = 60.0
@@ -162,7 +162,7 @@ class Drops(threading.Thread):
         rows = [[list(row), int(count), first, last] for row, (count, first, last) in self._rows.items()]
         try:
             os.makedirs(os.path.dirname(paths.DROPS), mode=0o700, exist_ok=True)
-            write_whole(paths.DROPS, {"version": VERSION, "rows": rows, "raw": self._raw, "since": self._since})
+            write_json(paths.DROPS, {"version": VERSION, "rows": rows, "raw": self._raw, "since": self._since})
         except OSError as error:
             log.warning("event=drops-not-saved reason=%s", error)
 

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from typing import Optional
 
 from .. import paths
-from .state import write_whole
+from ..files import write_json
 
 log = logging.getLogger("ringfence")
 MOST = 256
@@ -42,7 +42,7 @@ class Proposals:
                 self._kept.popitem(last=False)
             try:
                 os.makedirs(os.path.dirname(paths.PROPOSALS), mode=0o700, exist_ok=True)
-                write_whole(paths.PROPOSALS, self._kept)
+                write_json(paths.PROPOSALS, self._kept)
             except OSError as error:
                 log.warning("event=proposals-not-saved reason=%s", error)
 

@@ -90,7 +90,7 @@ class Requests:
             agent.state.plugs[plug["interface"]] = plug
             agent.links.pop(plug["interface"], None)
             outcome = agent.reconcile(view)
-            agent.save()
+            agent.keep(plug["interface"])
             picture = agent.reconciler.picture
             if picture is None or plug["vif"] not in picture.facts.vifs:
                 return {"closed": "the agent does not know the pool yet"}
@@ -106,7 +106,7 @@ class Requests:
             agent.links.pop(request["interface"], None)
             port.remove(request["interface"])
             agent.reconcile(read_once())
-            agent.save()
+            agent.keep(request["interface"])
         return {}
 
     # The command line.

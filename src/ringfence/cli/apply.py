@@ -7,8 +7,8 @@ from typing import Any, List
 
 from .. import paths
 from ..agent.client import ask
-from ..agent.state import write_whole
 from ..errors import Refused, RingfenceError, Unreachable
+from ..files import write_json
 from ..policy.plan import Change
 from ..words import several
 from ..xapi.rollback import LONGEST_S, keep
@@ -63,7 +63,7 @@ def _keep(changes: List[Change], seconds: float) -> None:
         what = "an earlier apply waits to be confirmed"
         raise Refused(what, mend="ringfence confirm keeps it; left alone it goes back by itself")
     try:
-        write_whole(paths.ROLLBACK, keep([(one.kind, one.uuid, one.before, one.after) for one in changes], seconds))
+        write_json(paths.ROLLBACK, keep([(one.kind, one.uuid, one.before, one.after) for one in changes], seconds))
     except OSError as error:
         raise Refused(
             "what is to go back cannot be kept ({})".format(error), mend="nothing was changed: make room, or run it in dom0"

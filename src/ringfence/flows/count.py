@@ -4,12 +4,12 @@ A drop says its reason in a register and leads here, where the first frame of it
 On enforced networks nothing of the frame itself tells counters apart: a flood of any kind makes no more than one for each
 VIF and reason, and no more datapath flows. On watched ones its addresses do, for they are what is to be learned: each VIF has
 a share of such counters, and one more for what does not fit into it. That a flood does not reach strangers is no drop:
-counting its copies would cost the switch more than making them.
+counting its copies would cost the switch more than making them (verdict.py).
 """
 
 from .fields import ARP, IPV4, IPV6, match
-from .flow import FlowSet, learn, load, resubmit
-from .pipeline import BY_ADDRESSES, BY_PARTIES, BY_RECEIVER, BY_SENDER, COPY, OVERFLOW, REASON, RECEIVER, SENDER, WATCHED
+from .flow import FlowSet, learn, resubmit
+from .pipeline import BY_ADDRESSES, BY_PARTIES, BY_RECEIVER, BY_SENDER, OVERFLOW, REASON, RECEIVER, SENDER, WATCHED
 
 ADDRESSES = ((IPV4, ("nw_src", "nw_dst")), (IPV6, ("ipv6_src", "ipv6_dst")), (ARP, ("arp_spa", "arp_tpa")))
 PARTIES = (SENDER, RECEIVER, REASON, WATCHED)
@@ -19,7 +19,6 @@ SHARE = 512
 
 
 def shared(flows: FlowSet) -> None:
-    flows.add("count", 200, match(**{COPY: 1}), [load(REASON, 0)])
     # Frames of machines are told apart by whom they are for; those of VIFs here by whom they are from.
     flows.add("count", 0, (), [learn(BY_SENDER, LIMIT, 0, (SENDER, REASON, WATCHED)), resubmit("counted")])
     to_a_guest = learn(BY_RECEIVER, LIMIT, 0, (SENDER, RECEIVER, REASON, WATCHED))

@@ -1,6 +1,6 @@
 """Tables 39 to 41: learning where machines are, delivery, and the copies of a flood."""
 
-from typing import Iterable, List, Tuple
+from typing import Dict, Iterable, List, Tuple
 
 from .fields import match
 from .flow import (
@@ -32,6 +32,9 @@ from .pipeline import (
 )
 from .site import Site
 
+PAGE = 256
+"""Copies in one flow: it holds no more than some 600."""
+
 
 def shared(flows: FlowSet) -> None:
     # Explicit delivery teaches the switch nothing about the sender: a copy sent back to it does.
@@ -62,9 +65,11 @@ def vif(flows: FlowSet, site: Site, uuid: str) -> None:
     mark = cookie(KIND_LOCAL, vid)
     send: List[Action] = [FORGET_PORT, STRIP_TAG] + [output(port) for port in ports]
     reached = [to, clone(*send), NORMAL] if member.vif.migrating else [to] + send
-    flows.add("delivery", 100, match(**{RECEIVER: vid, COPY: 0}), reached, mark)
-    flows.add("delivery", 100, match(**{RECEIVER: vid, COPY: 1}), send, mark)
+    flows.add("delivery", 100, match(**{RECEIVER: vid}), reached, mark)
     flows.drop("delivery", 200, match(**{RECEIVER: vid, SENDER: vid}), "echo", vid)
+    # A copy teaches nothing: it leaves one table sooner, for the switch follows 4096 jumps for a frame, and no more.
+    flows.add("learn", 150, match(**{RECEIVER: vid, COPY: 1}), send, mark)
+    flows.drop("learn", 160, match(**{RECEIVER: vid, SENDER: vid, COPY: 1}), "echo", vid)
 
 
 def flood(flows: FlowSet, site: Site, here: Iterable[Tuple[int, int]], beyond: int) -> None:
@@ -73,7 +78,15 @@ def flood(flows: FlowSet, site: Site, here: Iterable[Tuple[int, int]], beyond: i
     if site.view.watched:  # the copies are not counted: they need not be judged
         flows.add("flood", 50, match(**{NETWORK: site.net}), [PASSED], mark)
         return
-    copies: List[Action] = [clone(load(RECEIVER, v), load(DESTINATION, c), load(COPY, 1), resubmit("out")) for v, c in here]
-    flows.add("flood", 100, match(**{NETWORK: site.net, ARRIVED: 1}), copies + [NORMAL], mark)
+    copies: Dict[int, List[Action]] = {}
+    for vid, kind in here:
+        one = clone(load(RECEIVER, vid), load(DESTINATION, kind), load(COPY, 1), resubmit("out"))
+        copies.setdefault(vid // PAGE + 2, []).append(one)
+    made = [one for page in copies.values() for one in page]
+    if len(made) > PAGE:
+        for page, of in copies.items():
+            flows.add("flood", 150, match(**{NETWORK: site.net, COPY: page}), of, mark)
+        made = [clone(load(COPY, page), resubmit("flood")) for page in sorted(copies)]
+    flows.add("flood", 100, match(**{NETWORK: site.net, ARRIVED: 1}), made + [NORMAL], mark)
     judged = [load(RECEIVER, 0), load(DESTINATION, beyond), load(COPY, 1), resubmit("out")]
-    flows.add("flood", 50, match(**{NETWORK: site.net}), copies + judged, mark)
+    flows.add("flood", 50, match(**{NETWORK: site.net}), made + judged, mark)

@@ -163,9 +163,9 @@ class FlowSet:
         if known is None:
             self.flows[flow.key] = flow
 
-    def drop(self, table: str, priority: int, rows: Match, reason: str, number: int = 0) -> None:
-        """``number``: the VIF that it is about; without one the switch counts for each VIF and reason (count.py)."""
-        known = bool(number) or table == "dispatch"
+    def drop(self, table: str, priority: int, rows: Match, reason: str, number: int = 0, counted: bool = True) -> None:
+        """``number``: the VIF that it is about; without one the switch counts for each VIF and reason (count.py) what is ``counted``."""
+        known = bool(number) or table == "dispatch" or not counted
         actions = [] if known else [load(REASON, REASONS[reason]), resubmit("count")]
         self.add(table, priority, rows, actions, drop_cookie(reason, number))
 

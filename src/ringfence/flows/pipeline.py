@@ -54,15 +54,15 @@ _NEXT: Dict[str, FrozenSet[str]] = {
     "in": frozenset({"learn"}),
     "learn": frozenset({"delivery"}),
     "delivery": frozenset(),
-    "flood": frozenset({"out"}),
+    "flood": frozenset({"flood", "out"}),
     "count": frozenset({"counted"}),
 }
 NEXT: Dict[str, FrozenSet[str]] = {name: after | {"count"} for name, after in _NEXT.items()}
 NEXT.update(count=_NEXT["count"], counted=frozenset())
 """Which tables a flow may resubmit to; every one may drop, which is to count and do no more.
 
-``flood`` starts the verdict anew for each copy, ``destination`` for the copy that is only watched, and what passes on a
-watched network meets in ``dispatch`` what others have put there; nothing else goes back.
+``flood`` makes its copies page by page, and starts the verdict anew for each; ``destination`` does for the copy that is only
+watched, and what passes on a watched network meets in ``dispatch`` what others have put there. Nothing else goes back.
 """
 
 _SOURCES, _TARGETS = ("nw_src", "ipv6_src"), ("nw_dst", "ipv6_dst")
@@ -87,7 +87,7 @@ NETWORK, SOURCE, DESTINATION, COPY, RECEIVER, SENDER, ARRIVED, SOURCE_SPACE, DES
     "reg0",  # number of the network
     "reg1",  # class of the source party
     "reg2",  # class of the destination party
-    "reg3",  # 1 in a copy made by the flood table
+    "reg3",  # 1 in a copy made by the flood table; in that table, from 2, which page of copies is to be made
     "reg4",  # number of the VIF that the frame is for; 0 is a machine
     "reg5",  # number of the VIF that sent it; 0 is a machine
     "reg6",  # 1 where it came from an uplink or dom0

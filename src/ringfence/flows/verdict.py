@@ -9,7 +9,7 @@ from typing import Dict
 from ..picture.identity import Identity, Token
 from .fields import match
 from .flow import FlowSet, conjunction, resubmit
-from .pipeline import DESTINATION, ISOLATED, KIND_NETWORK, SOURCE, cookie
+from .pipeline import COPY, DESTINATION, ISOLATED, KIND_NETWORK, SOURCE, cookie
 from .site import Site
 
 STAGES = (("out", "in", SOURCE, DESTINATION), ("in", "learn", DESTINATION, SOURCE))
@@ -20,6 +20,7 @@ def shared(flows: FlowSet) -> None:
     for table, after, subject, _ in STAGES:
         flows.add(table, 100, match(**{subject: (0, ISOLATED)}), [resubmit(after)])
         flows.drop(table, 0, (), "unreachable-{}".format(table))
+        flows.drop(table, 1, match(**{COPY: 1}), "unreachable-{}".format(table), counted=False)  # that a stranger gets none is no drop
 
 
 def token(flows: FlowSet, site: Site, number: int) -> None:

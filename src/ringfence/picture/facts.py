@@ -3,6 +3,7 @@
 from shlex import quote
 from typing import Any, Dict, NamedTuple, Optional
 
+from ..differing import differing
 from ..mac import MAC
 from ..records import XapiFields
 from ..shape import NONE, Items, Keys, check
@@ -57,12 +58,32 @@ class Facts(NamedTuple):
     pool_line: Optional[str] = None
 
     def to_json(self) -> Dict[str, Any]:
+        """All of them, as ``changed_by`` takes them."""
+        return Facts().change_to(self)
+
+    def change_to(self, later: "Facts") -> Dict[str, Any]:
+        """What makes these facts the later ones, as JSON; VIFs row by row, of what is few all of it."""
+        changed = [uuid for uuid in differing(self.vifs, later.vifs) if self.vifs.get(uuid) != later.vifs.get(uuid)]
         return {
-            "vifs": [dict(v._asdict(), xapi=list(v.xapi)) for v in self.vifs.values()],
-            "networks": [dict(n._asdict()) for n in self.networks.values()],
-            "hosts": self.hosts,
-            "pool": self.pool_line,
+            "vifs": [dict(v._asdict(), xapi=list(v.xapi)) for v in (later.vifs[uuid] for uuid in changed if uuid in later.vifs)],
+            "gone": [uuid for uuid in changed if uuid not in later.vifs],
+            "networks": [dict(n._asdict()) for n in later.networks.values()],
+            "hosts": later.hosts,
+            "pool": later.pool_line,
         }
+
+    def changed_by(self, change: Dict[str, Any]) -> "Facts":
+        """The inverse of ``change_to``. Raises KeyError, TypeError or ValueError on anything else."""
+        check(change, CHANGE)
+        vifs = dict(self.vifs)
+        for uuid in change.get("gone", ()):
+            vifs.pop(uuid, None)
+        for row in change["vifs"]:
+            mode, ipv4, ipv6 = row["xapi"]
+            vif = VifFacts(**dict(row, xapi=XapiFields(mode, tuple(ipv4), tuple(ipv6))))
+            vifs[vif.uuid] = vif
+        networks = {row["uuid"]: NetworkFacts(**row) for row in change["networks"]}
+        return Facts(vifs, networks, dict(change["hosts"]), change["pool"])
 
 
 _TEXT = (NONE, str)
@@ -77,16 +98,4 @@ _VIF = Keys(
     {},
 )
 _NETWORK = Keys({"uuid": str, "name": str, "bridge": str, "line": _TEXT}, {})
-_SHAPE = Keys({"vifs": [_VIF], "networks": [_NETWORK], "hosts": {str: str}, "pool": _TEXT}, {})
-
-
-def facts_from_json(data: Dict[str, Any]) -> Facts:
-    """The inverse of ``Facts.to_json``. Raises KeyError, TypeError or ValueError on anything else."""
-    check(data, _SHAPE)
-    vifs = {}
-    for row in data["vifs"]:
-        mode, ipv4, ipv6 = row["xapi"]
-        vif = VifFacts(**dict(row, xapi=XapiFields(mode, tuple(ipv4), tuple(ipv6))))
-        vifs[vif.uuid] = vif
-    networks = {row["uuid"]: NetworkFacts(**row) for row in data["networks"]}
-    return Facts(vifs, networks, dict(data["hosts"]), data["pool"])
+CHANGE = Keys({"vifs": [_VIF], "networks": [_NETWORK], "hosts": {str: str}, "pool": _TEXT}, {"gone": [str]})

@@ -19,7 +19,8 @@ ATOMIC_ORDERED = 3
 ADD, MODIFY_STRICT, DELETE_STRICT = 0, 2, 4
 AGGREGATE = 2
 NONE = 0xFFFFFFFF
-LONGEST = 0xFFFF
+LONGEST = 0xFFFF - 1024
+"""Octets of actions: a message has 65535 in all, and a bundle's wraps another one."""
 _FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
 _APPLY = struct.Struct("!HH4x")
 _ERRORS: Dict[Tuple[int, int], str] = {
@@ -39,9 +40,6 @@ class Message(NamedTuple):
 
 
 def message(kind: int, xid: int, body: bytes = b"") -> bytes:
-    """Raises ValueError for what is longer than a message can be."""
-    if HEADER.size + len(body) > LONGEST:
-        raise ValueError("a message of {} octets: OpenFlow's limit is {}".format(HEADER.size + len(body), LONGEST))
     return HEADER.pack(VERSION, kind, HEADER.size + len(body), xid) + body
 
 
@@ -60,11 +58,13 @@ def greets(first: Message) -> bool:
 
 
 def flow_mod(command: int, key: Key, xid: int, flow: Optional[Flow] = None) -> bytes:
-    """Of a flow to add or modify, or of the key of one to delete."""
+    """Of a flow to add or modify, or of the key of one to delete. Raises ValueError for one that fits into no message."""
     table, priority, match = key
     cookie, actions = 0, b""
     if flow is not None and flow.actions:
         actions = encode_actions(flow.actions)
+        if len(actions) > LONGEST:
+            raise ValueError("its actions are {} octets, of at most {}: {}".format(len(actions), LONGEST, flow.show_key()))
         actions = _APPLY.pack(4, 8 + len(actions)) + actions
     if flow is not None:
         cookie = flow.cookie
