@@ -1,97 +1,137 @@
-"""What a change costs among many flows: over the native session, beside one ovs-ofctl process.
+"""What a change costs, from the facts that bring it to the switch's answer, and how that grows with the group.
 
-A switch with the dummy datapath: the real OpenFlow side, no frames. The two ways take turns, and the ratio is of each turn.
+A switch with the dummy datapath: the real OpenFlow side, no frames. Timed are the next picture, its compilation, and the
+commit over the native session; beside them the same flows committed by one ovs-ofctl process. The two take turns, and the
+ratio is of each turn. Thirty members are on this host, the others elsewhere.
 """
 
 import argparse
 import ipaddress
+import json
 import os
 import statistics
 import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from ringfence import paths
-from ringfence.flows import BridgePlan, FlowSet, Segment, compile_bridge
+from ringfence.flows import BridgePlan, Compiler, Segment
 from ringfence.flows.flow import Flow
 from ringfence.picture import Facts, NetworkFacts, Picture, VifFacts
 from ringfence.switch import ofctl
 from ringfence.switch.openflow import Session
+from ringfence.table import Table
 from ringfence_lab.dummy import DummySwitch
 
 HERE = 30
-"""VIFs on this host; the others are members elsewhere."""
-FLOWS_A_VIF = 15
-Work = Callable[[], object]
+LINE = "default=isolated inside=10.0.0.0/8 gateways=10.255.255.1"
+NEWCOMER = 1 << 20
+LINES = "{:>8} {:>8}  {:>22}  {:>5}  {:>9} {:>9} {:>9}  {:>9}  {:>9}  {:>6}"
 
 
-def facts(vifs: int) -> Facts:
-    """Members of seven groups on one network, one address each."""
-    made = {}
-    for number in range(1, vifs + 1):
-        mac = "00:16:3e:{:02x}:{:02x}:{:02x}".format(*number.to_bytes(3, "big"))
-        address = ipaddress.IPv4Address("10.0.0.0") + number
-        line = f"mode=isolated ipv4={address} groups=g{number % 7}"
-        host = "here" if number <= HERE else "there"
-        made[str(number)] = VifFacts(str(number), f"vm{number}", f"vm{number}", "0", mac, "net", line, host=host)
-    network = NetworkFacts("net", "backend", "xapi1", "default=isolated inside=10.0.0.0/8")
-    return Facts(made, {"net": network}, {"here": "h1", "there": "h2"})
+def vif(number: int, words: str, here: bool) -> VifFacts:
+    mac = "00:16:3e:{:02x}:{:02x}:{:02x}".format(*number.to_bytes(3, "big"))
+    line = f"ipv4={ipaddress.IPv4Address('10.0.0.0') + number} {words}".strip()
+    return VifFacts(str(number), f"vm{number}", f"vm{number}", "0", mac, "net", line, host="here" if here else "there")
 
 
-def compiled(vifs: int) -> FlowSet:
-    view = Picture(facts(vifs)).networks["net"]
-    ports = {str(n): (100 + n,) for n in range(1, min(vifs, HERE) + 1)}
-    return compile_bridge(BridgePlan((Segment(view, 120, ports, ()),), (1,)))
-
-
-def timed(work: Work) -> float:
-    before = time.perf_counter()
-    work()
-    return time.perf_counter() - before
-
-
-def turns(
-    native: Callable[[], object], process: Callable[[], object], undo: Callable[[], object], count: int
-) -> tuple[float, float, float]:
-    """Medians in seconds of the two ways, and of their ratio."""
-    ones, others = [], []
-    for _ in range(count):
-        ones.append(timed(native))
-        undo()
-        others.append(timed(process))
-        undo()
-    return statistics.median(ones), statistics.median(others), statistics.median(a / b for a, b in zip(ones, others, strict=True))
-
-
-def row(what: str, figures: tuple[float, float, float]) -> None:
-    native, process, ratio = figures
-    print(f"{what:>34}  {native * 1000:>9.2f} ms  {process * 1000:>9.2f} ms  {ratio:>7.4f}", flush=True)
-
-
-def measure(session: Session, vifs: int, count: int) -> None:
-    flows = compiled(vifs)
-    every: list[Flow] = list(flows)
-    text = [str(flow) for flow in every]
-    keys = [flow.key for flow in every]
-    number = f"{len(every):,} flows"
-    fill = turns(lambda: session.commit([], every), lambda: ofctl.commit("br0", [], text), lambda: session.commit(keys, []), count)
-    row(f"{number} from nothing", fill)
-    session.commit([], every)
-    one = every[len(every) // 2]
-    other = one._replace(cookie=one.cookie + 1)
-    change = turns(
-        lambda: session.commit([], [other]), lambda: ofctl.commit("br0", [], [str(other)]), lambda: session.commit([], [one]), 5 * count
+def group(members: int) -> Facts:
+    """One group of so many, and a VIF here (0) that is in none."""
+    vifs = [vif(0, "", True)] + [vif(number, "groups=big", number <= HERE) for number in range(1, members + 1)]
+    return Facts(
+        Table((one.uuid, one) for one in vifs), {"net": NetworkFacts("net", "backend", "xapi1", LINE)}, {"here": "h1", "there": "h2"}
     )
-    row(f"one change among {number}", change)
-    session.commit(keys, [])
+
+
+PORTS = {str(number): (100 + number,) for number in range(HERE + 1)}
+
+
+CHANGES: dict[str, Callable[[Facts], VifFacts]] = {
+    "a member joins": lambda _: vif(0, "groups=big", True),
+    "an address more": lambda facts: facts.vifs["1"]._replace(line="ipv4=10.0.0.1,10.1.0.1 groups=big"),
+    "a peer": lambda facts: facts.vifs["1"]._replace(line=f"{facts.vifs['1'].line} peers=10.0.0.2"),
+    "a VIF elsewhere": lambda _: vif(NEWCOMER, "groups=big", False),
+}
+
+
+class Site:
+    """A bridge as an agent keeps it."""
+
+    def __init__(self, members: int) -> None:
+        self.facts = group(members)
+        self.picture = Picture(self.facts)
+        self.compiler = Compiler()
+        self.session = Session("br0")
+        self.compiler.compile(self._plan())
+
+    def _plan(self) -> BridgePlan:
+        return BridgePlan((Segment(self.picture.networks["net"], 120, PORTS, ()),), (1,))
+
+    def change(self, uuid: str, vif: VifFacts | None) -> tuple[float, float, list[Any], list[Flow]]:
+        """Seconds until it is compiled; until it is committed; what was removed and added."""
+        began = time.perf_counter()
+        vifs = self.facts.vifs.copy()
+        assert isinstance(vifs, Table)
+        if vif is None:
+            vifs.drop(uuid)
+        else:
+            vifs.put(uuid, vif)
+        self.facts = self.facts._replace(vifs=vifs)
+        self.picture = Picture(self.facts, self.picture)
+        remove, add = self.compiler.compile(self._plan())
+        compiled = time.perf_counter()
+        self.session.commit(remove, add)
+        return compiled - began, time.perf_counter() - began, remove, add
+
+    def fill(self) -> float:
+        began = time.perf_counter()
+        self.session.commit([], self.compiler.flows)
+        return time.perf_counter() - began
+
+
+def text(remove: list[Any], add: list[Flow]) -> tuple[list[str], list[str]]:
+    return [Flow(*key, actions=(), cookie=0).show_key() for key in remove], [str(flow) for flow in add]
+
+
+def measure(members: int, turns: int) -> dict[str, Any]:
+    site = Site(members)
+    found: dict[str, Any] = {"flows": len(site.compiler.flows), "changes": {}, "fill_s": [site.fill()]}
+    for name, change in CHANGES.items():
+        new = change(site.facts)
+        before = site.facts.vifs.get(new.uuid)
+        rows: dict[str, list[float]] = {"compiled_s": [], "committed_s": [], "process_s": []}
+        for turn in range(turns + 1):
+            old = dict(site.compiler.flows.flows) if not turn else {}
+            compiled, committed, remove, add = site.change(new.uuid, new)
+            back = [old[flow.key] for flow in add if flow.key in old] if not turn else []
+            if not turn:
+                found["changes"][name] = {"flows": len(remove) + len(add), **rows}
+                undo = ([flow.key for flow in add if flow.key not in old], back + [old[key] for key in remove])
+            site.session.commit(*undo)
+            began = time.perf_counter()
+            ofctl.commit("br0", *text(remove, add))
+            took = time.perf_counter() - began
+            site.change(new.uuid, before)
+            if turn:
+                for row, seconds in zip(rows.values(), (compiled, committed, took), strict=True):
+                    row.append(seconds)
+    for _ in range(2):
+        site.session.commit([flow.key for flow in site.compiler.flows], [])
+        found["fill_s"].append(site.fill())
+    site.session.commit([flow.key for flow in site.compiler.flows], [])
+    site.session.close()
+    return found
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--flows", type=int, nargs="*", default=[1_000, 10_000, 100_000], help="about how many (1000 10000 100000)")
-    parser.add_argument("--turns", type=int, default=5, help="turns of each way (default: 5)")
+    parser.add_argument("--members", type=int, nargs="*", default=[10, 100, 1000, 6700, 10000], help="of the group (6700: 100,000 flows)")
+    parser.add_argument("--turns", type=int, default=21, help="turns of each way (default: 21)")
+    parser.add_argument("--json", metavar="FILE", help="write every single figure, too")
     asked = parser.parse_args()
+    raw: dict[int, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
         switch = DummySwitch(Path(folder))
         try:
@@ -99,12 +139,22 @@ def main() -> None:
             os.environ.update(switch.env)
             paths.OVS_RUN = folder
             switch.bridge([("eth0", 1, 0)], [])
-            print(f"medians of {asked.turns} turns; ratio: the session's time as a part of the process's in the same turn")
-            print(f"{'':>34}  {'session':>12}  {'ovs-ofctl':>12}  {'ratio':>7}")
-            for flows in asked.flows:
-                measure(Session("br0"), flows // FLOWS_A_VIF, asked.turns)
+            print(f"medians of {asked.turns} turns; ratio: committed, as a part of what one ovs-ofctl process takes for the same flows")
+            print(LINES.format("members", "flows", "change", "flows", "compiled", "committed", "p90", "fill", "ovs-ofctl", "ratio"))
+            for members in asked.members:
+                raw[members] = one = measure(members, asked.turns)
+                fill = f"{statistics.median(one['fill_s']):.2f} s"
+                for name, row in one["changes"].items():
+                    ratio = statistics.median(a / b for a, b in zip(row["committed_s"], row["process_s"], strict=True))
+                    mine = [f"{statistics.median(row[what]) * 1000:.2f} ms" for what in ("compiled_s", "committed_s")]
+                    mine.append(f"{statistics.quantiles(row['committed_s'], n=10)[-1] * 1000:.2f} ms")
+                    process = f"{statistics.median(row['process_s']) * 1000:.1f} ms"
+                    print(LINES.format(members, one["flows"], name, row["flows"], *mine, fill, process, f"{ratio:.3f}"), flush=True)
         finally:
             switch.stop()
+    if asked.json:
+        Path(asked.json).write_text(json.dumps(raw, indent=1))
 
 
-main()
+if __name__ == "__main__":
+    main()

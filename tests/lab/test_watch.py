@@ -171,13 +171,19 @@ def test_what_was_seen_is_suggested_and_then_enforced(pool: Pool, host: Host) ->
         assert not reaches(pool, one, other, 0.5)
 
 
+def numbers(host: Host) -> dict[str, int]:
+    """Of VIFs in the flows, as they were last saved."""
+    return json.loads((host.root / "var/lib/ringfence/state.json").read_text())["numbers"]["xenbr0"]["vif"]
+
+
 def test_counters_of_a_vif_that_is_gone_are_not_its_heirs(pool: Pool, host: Host, steps: Steps) -> None:
     """The number of a VIF in the flows is given to another one."""
     for _ in range(3):
         send_frame(pool.ends["front1/0"], udp(pool, "front1/0", "front2/0", "10.0.0.99", "10.0.0.52"))
     wait_for(lambda: counts(host).get(("front1/0", "", "source", "dropped")) == 3, "the count", 5.0)
-    numbers = json.loads((host.root / "var/lib/ringfence/state.json").read_text())["numbers"]["xenbr0"]["vif"]
-    gone = [numbers[pool.db.get("VIF", pool.vifs[f"{name}/0"])["uuid"]] for name in ("front1", "front2")]
+    uuids = [pool.db.get("VIF", pool.vifs[f"{name}/0"])["uuid"] for name in ("front1", "front2")]
+    wait_for(lambda: set(uuids) <= set(numbers(host)), "the numbers on the disk", 10.0)
+    gone = [numbers(host)[uuid] for uuid in uuids]
     for name in ("front1", "front2"):
         ref = pool.vifs[f"{name}/0"]
         steps.doing.run(f"stop {name}")

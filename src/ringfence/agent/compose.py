@@ -3,9 +3,9 @@
 import time
 from typing import Any, Dict, Optional, Tuple
 
-from ..differing import differing
 from ..picture import Facts, VifFacts
 from ..records import XapiFields
+from ..table import Table, differing
 from .state import State
 
 SETTLE_S = 2.0
@@ -86,15 +86,15 @@ class Settling:
         changed = differing(given, now) | {uuid for word, uuid in self._until if word == kind}
         if not changed:
             return made
-        rows = dict(made)
+        rows: Table[str, Any] = made.copy() if isinstance(made, Table) else Table(made)
         for uuid in changed:
             row = now.get(uuid)
             if row is None:
-                rows.pop(uuid, None)
+                rows.drop(uuid)
                 self._until.pop((kind, uuid), None)
                 continue
             line = self._line((kind, uuid), row.line, rows[uuid].line if uuid in rows else None, moment)
-            rows[uuid] = row if line == row.line else row._replace(line=line)
+            rows.put(uuid, row if line == row.line else row._replace(line=line))
         return rows
 
     def _line(self, key: Tuple[str, str], line: Optional[str], last: Optional[str], now: float) -> Optional[str]:

@@ -4,12 +4,12 @@ from collections import Counter
 from functools import partial
 from typing import Any, Dict, Iterable, Optional, Set, Tuple
 
-from ..differing import differing
 from ..picture import NetworkFacts, NetworkView
 from ..picture.identity import EXTERNAL, Identity
 from ..picture.roster import HOST, MACHINE, Member, Space
 from ..records import NetworkLine
 from ..records.addresses import Prefix, is_single
+from ..table import differing
 from . import deliver, guest, party, verdict
 from .classes import Classes
 from .flow import FlowSet

@@ -1,7 +1,7 @@
 """A flow, a set of flows, and the text that ovs-ofctl reads."""
 
 from functools import lru_cache
-from typing import Any, Dict, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from .fields import Match, show_match
 from .pipeline import NAMES, NEXT, REASON, REASONS, TABLES, WATCHED, cookie, counted_cookie, drop_cookie, read_cookie
@@ -150,18 +150,20 @@ class FlowSet:
 
     def add(self, table: str, priority: int, rows: Match, actions: List[Action], mark: int = 0) -> None:
         flow = Flow(TABLES[table], priority, rows, tuple(actions), mark or cookie(1))
+        after = NEXT[table]
         for target in _jumps(actions):
-            if NAMES[target] not in NEXT[table]:
+            if NAMES[target] not in after:
                 raise ValueError("table {} may not lead to {}".format(table, NAMES[target]))
-        known = self.flows.get(flow.key)
+        key = (flow.table, priority, rows)
+        known = self.flows.get(key)
         if known is not None and known != flow:
             raise ValueError("two flows with one match: {} and {}".format(known, flow))
-        self._put(flow, known)
+        self._put(key, flow, known)
 
-    def _put(self, flow: Flow, known: Optional[Flow]) -> None:
+    def _put(self, key: Key, flow: Flow, known: Optional[Flow]) -> None:
         """``known`` does the same already."""
         if known is None:
-            self.flows[flow.key] = flow
+            self.flows[key] = flow
 
     def drop(self, table: str, priority: int, rows: Match, reason: str, number: int = 0, counted: bool = True) -> None:
         """``number``: the VIF that it is about; without one the switch counts for each VIF and reason (count.py) what is ``counted``."""
@@ -179,10 +181,11 @@ class FlowSet:
         return tables
 
 
-def _jumps(actions: Any) -> Iterator[int]:
+def _jumps(actions: Iterable[Action]) -> List[int]:
+    found: List[int] = []
     for action in actions:
         if action[0] == "resubmit":
-            yield action[1]
+            found.append(action[1])
         elif action[0] == "clone":
-            for table in _jumps(action[1]):
-                yield table
+            found += _jumps(action[1])
+    return found

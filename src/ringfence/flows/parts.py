@@ -27,7 +27,7 @@ class Parts(FlowSet):
         """Flows by key that several parts have: how many besides the first."""
         self._written: List[Flow] = []
         """By the part that is being written."""
-        self._new: Dict[Key, Flow] = {}
+        self._new: List[Flow] = []
 
     def parts_of(self, owner: Any) -> List[Part]:
         """The parts whose name begins so."""
@@ -51,16 +51,16 @@ class Parts(FlowSet):
             if self._written:
                 self._parts[part] = tuple(self._written)
         remove = [key for key in gone if key not in self.flows]
-        add = [flow for key, flow in self._new.items() if gone.get(key) != flow]
-        self._new = {}
+        add = [flow for flow in self._new if gone.get(flow.key) != flow] if gone else self._new
+        self._new = []
         return Change(remove, add)
 
-    def _put(self, flow: Flow, known: Optional[Flow]) -> None:
+    def _put(self, key: Key, flow: Flow, known: Optional[Flow]) -> None:
         if known is None:
-            super()._put(flow, None)
-            self._new[flow.key] = flow
-        elif all(flow.key != other.key for other in self._written):
-            self._shared[flow.key] += 1
+            self.flows[key] = flow
+            self._new.append(flow)
+        elif all(key != other.key for other in self._written):
+            self._shared[key] += 1
         else:
             return
         self._written.append(flow if known is None else known)

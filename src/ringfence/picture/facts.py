@@ -3,10 +3,10 @@
 from shlex import quote
 from typing import Any, Dict, NamedTuple, Optional
 
-from ..differing import differing
 from ..mac import MAC
 from ..records import XapiFields
 from ..shape import NONE, Items, Keys, check
+from ..table import differing
 
 
 class VifFacts(NamedTuple):

@@ -5,6 +5,7 @@ from typing import Dict, FrozenSet, Iterable, Optional, Set, Tuple, TypeVar
 
 from ..records import NetworkLine
 from ..records.addresses import LINK_LOCAL, Prefix, is_single, within
+from ..table import Table
 from .facts import NetworkFacts, VifFacts
 from .identity import EXTERNAL, Identity, Token, group, peers, same
 from .prefixes import PrefixSet
@@ -45,7 +46,7 @@ class NetworkView:
         self.inside: Set[Prefix] = set()
         self._guests = PrefixSet()
         self._covered: Dict[Prefix, FrozenSet[Token]] = {}
-        self._boundaries: Dict[Space, Dict[Prefix, Identity]] = {}
+        self._boundaries: Dict[Space, Table[Prefix, Identity]] = {}
         for entry in line.inside:
             self._set_inside(entry)
         self._take({row.vif.uuid: row for row in vifs})
@@ -164,9 +165,12 @@ class NetworkView:
             changes = {entry: self._edge(space, entry) for entry in mine}
             changes = {entry: identity for entry, identity in changes.items() if table.get(entry) != identity}
             if changes:
-                made = self._boundaries[space] = dict(table)
+                made = self._boundaries[space] = table.copy()
                 for entry, identity in changes.items():
-                    _keep(made, entry, identity, identity is not None)
+                    if identity is None:
+                        made.drop(entry)
+                    else:
+                        made.put(entry, identity)
 
     def _edge(self, space: Space, entry: Prefix) -> Optional[Identity]:
         """What a single address is in a space, where that is another thing than what lies around it."""
@@ -306,11 +310,11 @@ class NetworkView:
             self._boundaries[space] = self._bound(space)
         return self._boundaries[space]
 
-    def _bound(self, space: Space) -> Dict[Prefix, Identity]:
+    def _bound(self, space: Space) -> Table[Prefix, Identity]:
         edges = set(EVERYTHING) | set(self._peer_entries)
         if space[0] != "open":
             edges |= self.inside | self._gateways | self._routed | {LINK_LOCAL}
-        table: Dict[Prefix, Identity] = {}
+        table: Table[Prefix, Identity] = Table()
         kept = PrefixSet()
         for entry in sorted(edges, key=lambda p: p.prefixlen):
             identity = self.foreign(space, entry)

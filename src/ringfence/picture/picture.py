@@ -3,10 +3,10 @@
 import ipaddress
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
-from ..differing import differing
 from ..errors import BadRecord
 from ..records import Closed, NetworkLine, PoolLine, effective, parse_network, parse_pool
 from ..records.addresses import Prefix, is_single, single, within
+from ..table import differing
 from .facts import Facts, NetworkFacts, VifFacts
 from .identity import Identity, Reach, reaches
 from .network import NetworkView

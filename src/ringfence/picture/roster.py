@@ -4,6 +4,7 @@ from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, T
 
 from ..records import Closed, Policy
 from ..records.addresses import Prefix
+from ..table import Table
 from .facts import VifFacts
 from .identity import Identity
 
@@ -69,8 +70,8 @@ class Roster:
     """``take`` changes it: a view keeps one, and gives the next view a copy."""
 
     def __init__(self) -> None:
-        self.members: Dict[str, Member] = {}
-        self.closed: Dict[str, Tuple[VifFacts, str]] = {}
+        self.members: Table[str, Member] = Table()
+        self.closed: Table[str, Tuple[VifFacts, str]] = Table()
         """With the reason, "" where the VIF is disabled."""
         self.by_mac: Dict[str, Tuple[str, ...]] = {}
         """uuids of all VIFs, sorted."""
@@ -114,9 +115,9 @@ class Roster:
 
     def renew(self, uuid: str) -> Member:
         """The same member as another object: what was worked out about it holds no more."""
-        known = self.members[uuid]
-        self.members[uuid] = Member(known.vif, known.policy)
-        return self.members[uuid]
+        made = Member(self.members[uuid].vif, self.members[uuid].policy)
+        self.members.put(uuid, made)
+        return made
 
     def _put(self, uuid: str, row: Optional[Row]) -> None:
         old = self._rows.pop(uuid, None)
@@ -147,15 +148,12 @@ class Roster:
             if len(rivals) > 1:
                 names = " and ".join(sorted(vif.name for vif in rivals))
                 reason = "{} share the MAC {}: give one of them another".format(names, row.vif.mac)
-        if row is None or reason is not None:
-            self.members.pop(uuid, None)
-            if row is None or reason is None:
-                self.closed.pop(uuid, None)
-            elif fresh or self.closed.get(uuid, (None, None))[1] != reason:
-                self.closed[uuid] = (row.vif, reason)
-            return None
-        self.closed.pop(uuid, None)
-        if fresh or uuid not in self.members:
-            assert not isinstance(row.policy, Closed)
-            self.members[uuid] = Member(row.vif, row.policy)
-        return self.members[uuid]
+        if reason is None:
+            self.closed.drop(uuid)
+        elif row is not None and (fresh or self.closed.get(uuid, (None, None))[1] != reason):
+            self.closed.put(uuid, (row.vif, reason))
+        if row is None or isinstance(row.policy, Closed) or reason is not None:
+            self.members.drop(uuid)
+        elif fresh or uuid not in self.members:
+            self.members.put(uuid, Member(row.vif, row.policy))
+        return self.members.get(uuid)

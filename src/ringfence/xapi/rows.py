@@ -6,6 +6,7 @@ from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 from ..mac import MAC
 from ..picture import Facts, NetworkFacts, VifFacts
 from ..records import XapiFields
+from ..table import Table
 from .keys import KEY, own_mode
 from .session import Session
 
@@ -27,7 +28,8 @@ class Rows:
         """``here``: uuid of a host whose VIFs count as resident nowhere: where they are plugged it sees for itself."""
         self._here = here
         self.tables: Tables = {name: {} for name in CLASSES}
-        self.facts = Facts()
+        self._vifs: Table[str, VifFacts] = Table()
+        self.facts = Facts(self._vifs)
         self.lock = threading.RLock()
         self._uuids: Dict[str, str] = {}
         """uuid of a VIF that is among the facts, by reference."""
@@ -94,13 +96,13 @@ class Rows:
         changed = {uuid: self._of_uuid(uuid, made) for uuid in doubtful}
         changed = {uuid: vif for uuid, vif in changed.items() if facts.vifs.get(uuid) != vif}
         if changed:
-            vifs = dict(facts.vifs)
+            self._vifs = self._vifs.copy()
             for uuid, found in changed.items():
                 if found is None:
-                    vifs.pop(uuid, None)
+                    self._vifs.drop(uuid)
                 else:
-                    vifs[uuid] = found
-            facts = facts._replace(vifs=vifs)
+                    self._vifs.put(uuid, found)
+            facts = facts._replace(vifs=self._vifs)
         if any(kind == "network" for kind, _ in touched):
             facts = facts._replace(networks={row["uuid"]: _network(row) for row in tables["network"].values()})
         line = None
