@@ -39,6 +39,7 @@ class Database:
         self.boot = uuid.uuid4().hex[:8]
         self.changed = threading.Condition(threading.RLock())
         self._touched: dict[tuple[str, str], tuple[int, int]] = {}
+        """By class and reference, in the order of the last writes: the generations of the first and the last write."""
         self._removed: list[tuple[int, str, str]] = []
 
     def create(self, kind: str, **fields: Any) -> str:
@@ -93,7 +94,7 @@ class Database:
 
     def _mark(self, kind: str, ref: str, *, created: bool = False) -> None:
         self.generation += 1
-        born = self.generation if created else self._touched[(kind, ref)][0]
+        born = self.generation if created else self._touched.pop((kind, ref))[0]  # the last one touched is the last one
         self._touched[(kind, ref)] = (born, self.generation)
         self.changed.notify_all()
 
@@ -114,11 +115,15 @@ class Database:
 
     def _after(self, kinds: set[str], since: int) -> list[dict[str, Any]]:
         events: list[tuple[int, dict[str, Any]]] = []
-        for generation, kind, ref in self._removed:
-            if generation > since > 0 and kind in kinds:
+        for generation, kind, ref in reversed(self._removed):
+            if generation <= since or not since:
+                break
+            if kind in kinds:
                 events.append((generation, {"class": kind.lower(), "operation": "del", "ref": ref}))
-        for (kind, ref), (born, touched) in self._touched.items():
-            if touched > since and kind in kinds:
+        for (kind, ref), (born, touched) in reversed(self._touched.items()):
+            if touched <= since:
+                break
+            if kind in kinds:
                 operation = "add" if born > since else "mod"
                 events.append((touched, {"class": kind.lower(), "operation": operation, "ref": ref, "snapshot": self.rows[kind][ref]}))
         return [{"id": str(number), "timestamp": "0.0", **event} for number, event in sorted(events, key=lambda item: item[0])]

@@ -66,6 +66,46 @@ def test_a_change_is_one_transaction(session: Session) -> None:
     assert ofctl.differences("br0", other) == ([], [])
 
 
+def test_what_is_installed_is_recognised_whoever_installed_it(switch: DummySwitch, session: Session) -> None:
+    for number, flows in enumerate(some(40)):
+        if number % 2:
+            session.commit([], flows)
+        else:
+            ofctl.commit("br0", [], map(str, flows))
+        assert session.differences(flows) == ([], [])
+        session.commit([flow.key for flow in flows], [])
+
+
+def test_what_is_not_right_is_found_as_the_other_way_finds_it(switch: DummySwitch, session: Session) -> None:
+    """Flows missing, changed, of other cookies, left over from another picture; what is not ours is not touched."""
+    dice = random.Random(1)
+    pools = some(20)
+    total = 0
+    for flows, others in zip(pools, pools[1:], strict=False):
+        every = list(flows)
+        missing = dice.sample(every, 5)
+        changed = [flow._replace(actions=()) for flow in dice.sample(every, 5) if flow.actions]
+        marked = [flow._replace(cookie=flow.cookie + 1) for flow in dice.sample(every, 5)]
+        left_over = [flow for flow in others if flow.key not in flows.flows][:20]
+        foreign = "cookie=0x77,table=7,priority=9,tcp,actions=drop"
+        session.commit([], flows)
+        session.commit([flow.key for flow in missing], [*changed, *marked, *left_over])
+        ofctl.commit("br0", [], [foreign])
+        remove, add = session.differences(flows)
+        old_remove, old_add = ofctl.differences("br0", flows)
+        assert len(remove) == len(old_remove) == len(left_over)
+        assert {flow.key for flow in add} == {flow.key for flow in (*missing, *changed, *marked)}
+        assert len(add) == len(old_add)
+        session.commit(remove, add)
+        assert session.differences(flows) == ([], [])
+        assert ofctl.differences("br0", flows) == ([], [])
+        assert "cookie=0x77" in switch.run("ovs-ofctl", "-O", "OpenFlow14", "dump-flows", "br0")
+        session.commit([flow.key for flow in flows], [])
+        assert not session.count()
+        total += len(add)
+    assert total > 100
+
+
 def test_what_is_refused_changes_nothing_and_is_named(switch: DummySwitch, session: Session) -> None:
     flows = some(1)[0]
     session.commit([], [next(iter(flows))])

@@ -84,8 +84,9 @@ class Agent:
             self.dirty.clear()
             try:
                 with self.lock:
-                    due = self._watch_switch() or due
-                    if due:
+                    if self._restarted() or due:
+                        self.reconcile()
+                    if self._lost():
                         self.reconcile()
                     self._sweep()
                 self._failure = ""
@@ -218,17 +219,21 @@ class Agent:
             port.set_link(name, up)
             self.links[name] = up
 
-    def _watch_switch(self) -> bool:
-        """Whether the switch lost flows: it restarted, or somebody deleted them."""
+    def _restarted(self) -> bool:
+        """Whether the switch was started again, and so lost all flows."""
         pid = restart.switch_pid()
-        if pid != self._pid:
-            self._pid = pid
-            if pid is None:
-                return False
-            log.warning("event=switch-restarted pid=%d", pid)
-            self._restore()
-            return True
-        if pid is None or time.monotonic() - self._looked < 1.0:
+        if pid == self._pid:
+            return False
+        self._pid = pid
+        if pid is None:
+            return False
+        log.warning("event=switch-restarted pid=%d", pid)
+        self._restore()
+        return True
+
+    def _lost(self) -> bool:
+        """Whether somebody deleted flows; asked once a second, for among 100,000 flows an answer takes some 10 ms."""
+        if self._pid is None or time.monotonic() - self._looked < 1.0:
             return False
         self._looked = time.monotonic()
         for name, writer in self.reconciler.writers.items():
@@ -271,7 +276,7 @@ class Agent:
     def look_at_switch_now(self) -> None:
         """Not only when it is due."""
         self._looked = 0.0
-        if self._watch_switch():
+        if self._restarted() or self._lost():
             self.dirty.set()
 
     @property

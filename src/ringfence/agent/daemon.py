@@ -18,6 +18,8 @@ from .agent import Agent
 from .requests import Requests
 from .socket import AgentServer
 
+TURN_S = 0.001
+"""How long one thread may keep another waiting: a change is to be in force within milliseconds, whatever else is done meanwhile."""
 GARBAGE = (100000, 20, 20)
 """Thresholds of the search for garbage: a picture and its flows are 100,000 values and more without a cycle, made anew by a change."""
 
@@ -58,6 +60,7 @@ def _serve(presence: float) -> int:
             "this host uses the Linux bridge", mend="run xe-switch-network-backend openvswitch with no VM running, and reboot"
         )
     gc.set_threshold(*GARBAGE)
+    sys.setswitchinterval(TURN_S)
     agent = Agent(installation_uuid(), presence)
     server = AgentServer(Requests(agent).answer)
     server.start()

@@ -90,10 +90,10 @@ class BridgeWriter:
 
     def _adopt(self, wanted: FlowSet, keep: bool) -> int:
         """What is right stays as it is; what is not, or is missing, is put right."""
-        remove, add = ofctl.differences(self.name, wanted)
+        remove, add = self.session.differences(wanted)
         if keep:
             remove = []
-        ofctl.commit(self.name, remove, add)
+        self.session.commit(remove, add)
         return len(remove) + len(add)
 
     def hold_ports(self, bridge: BridgeState, fenced: Set[str], leave: AbstractSet[str] = frozenset()) -> None:

@@ -1,19 +1,32 @@
 """Actions as bytes: OpenFlow 1.4.1, section 7.2.4, and Open vSwitch's own (ovs-actions(7))."""
 
 import struct
+from functools import lru_cache
 from typing import Iterable
 
 from ...flows.fields import mac_number
 from ...flows.flow import FORGOTTEN_S, Action
 from ...flows.pipeline import TABLES, counted_cookie
-from .match import WIRE, encode_field, header
+from .match import WIRE, encode_field, header, port_number
 
 NICIRA = 0x2320
-IN_PORT, NORMAL, FIRST_RESERVED = 0xFFF8, 0xFFFA, 0xFF00
+IN_PORT, NORMAL = 0xFFF8, 0xFFFA
 MOVE, LOAD, RESUBMIT, CONJUNCTION, CLONE, LEARN = 6, 7, 14, 34, 42, 45
 IN_PORT_FIELD = 0x00000002
 """NXM_OF_IN_PORT, of 16 bits: what may be loaded is not the field that is matched."""
+VLAN_TCI_FIELD = 0x00000802
+"""NXM_OF_VLAN_TCI, of which all is set."""
 ETH_DST, ETH_SRC = 0x00000206, 0x00000406
+LEARNED = {
+    "dl_type": 0x00000602,
+    "nw_src": 0x00000E04,
+    "nw_dst": 0x00001004,
+    "ipv6_src": 0x00012610,
+    "ipv6_dst": 0x00012810,
+    "arp_spa": 0x00002004,
+    "arp_tpa": 0x00002204,
+}
+"""NXM's names of what a counter tells apart, which are those that the switch reads back."""
 CLAUSES = 2
 
 
@@ -27,21 +40,21 @@ def _load(field: int, bits: int, value: int) -> bytes:
 
 
 def _output(port: int) -> bytes:
-    """OVSDB has port numbers of 16 bits; those above the last real port have more bits on the wire."""
-    return struct.pack("!HHIH6x", 0, 16, port if port < FIRST_RESERVED else port | 0xFFFF0000, 0)
+    return struct.pack("!HHIH6x", 0, 16, port_number(port), 0)
 
 
 def _learn(kind: int, limit: int, ethertype: int, fields: Iterable[str], number: int) -> bytes:
     """``struct nx_action_learn2``: what the new flow matches is copied from the frame's fields, bit 13 says from a constant."""
     body = struct.pack("!HHHQHBxHHIHH", FORGOTTEN_S, 0, kind, counted_cookie(kind, number), 0, TABLES["counted"], 0, 0, limit, 0, 0)
     if ethertype:
-        body += struct.pack("!HHIH", 1 << 13 | 16, ethertype, header("dl_type"), 0)
+        body += struct.pack("!HHIH", 1 << 13 | 16, ethertype, LEARNED["dl_type"], 0)
     for name in fields:
-        field = struct.pack("!IH", header(name), 0)
+        field = struct.pack("!IH", LEARNED[name] if name in LEARNED else header(name), 0)
         body += struct.pack("!H", 8 * WIRE[name][2]) + field + field
     return _own(LEARN, body + bytes(-(10 + len(body)) % 8))
 
 
+@lru_cache(maxsize=1 << 14)
 def encode_action(action: Action) -> bytes:
     kind = action[0]
     if kind == "load":
@@ -65,9 +78,9 @@ def encode_action(action: Action) -> bytes:
     if kind == "forget-port":
         return _load(IN_PORT_FIELD, 16, 0)
     if kind == "strip-tag":
-        return _load(header("vlan_tci"), 16, 0)
+        return _load(VLAN_TCI_FIELD, 16, 0)
     raise ValueError("no such action: {!r}".format(action))
 
 
 def encode_actions(actions: Iterable[Action]) -> bytes:
-    return b"".join(encode_action(action) for action in actions)
+    return b"".join([encode_action(action) for action in actions])

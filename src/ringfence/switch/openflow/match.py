@@ -1,16 +1,17 @@
 """A match as bytes: OXM fields (OpenFlow 1.4.1, section 7.2.2) and Open vSwitch's NXM ones (ovs-fields(7))."""
 
 import struct
+from functools import lru_cache
 from typing import Dict, Tuple
 
-from ...flows.fields import ICMPV6, Match
+from ...flows.fields import ICMPV6, Match, Value
 
 NXM_0, NXM_1, OXM = 0x0000, 0x0001, 0x8000
 
 WIRE: Dict[str, Tuple[int, int, int]] = {
     "conj_id": (NXM_1, 37, 4),
-    "in_port": (NXM_0, 0, 2),
-    "vlan_tci": (NXM_0, 4, 2),
+    "in_port": (OXM, 0, 4),
+    "vlan_tci": (OXM, 6, 2),
     "dl_dst": (OXM, 3, 6),
     "dl_src": (OXM, 4, 6),
     "dl_type": (OXM, 5, 2),
@@ -34,12 +35,14 @@ WIRE: Dict[str, Tuple[int, int, int]] = {
 }
 """Class, field and octets by name.
 
-``in_port`` is the one of OpenFlow 1.0, with port numbers of 16 bits, as OVSDB knows them; ``tp_*`` are UDP's, the only
-transport that the pipeline looks into.
+Of ``vlan_tci`` the pipeline looks at the VLAN and whether there is one, which is OpenFlow's ``vlan_vid``; ``tp_*`` are UDP's,
+the only transport that it looks into. So a match reads back as it is written, but for the order of its fields.
 """
 WIRE.update(("reg{}".format(n), (NXM_1, n, 4)) for n in range(16))
 ICMP_TYPE = {4: (OXM, 19, 1), 6: (OXM, 29, 1)}
 ICMP_CODE = {4: (OXM, 20, 1), 6: (OXM, 30, 1)}
+FIRST_RESERVED = 0xFF00
+VLAN_AND_PRESENT = 0x1FFF
 
 
 def header(name: str) -> int:
@@ -56,18 +59,50 @@ def encode_field(place: Tuple[int, int, int], value: int, mask: int = -1) -> byt
     return struct.pack("!HBB", kind, field << 1 | 1, size * 2) + value.to_bytes(size, "big") + mask.to_bytes(size, "big")
 
 
+def port_number(port: int) -> int:
+    """OVSDB has port numbers of 16 bits; those above the last real port have more bits on the wire."""
+    return port if port < FIRST_RESERVED else port | 0xFFFF0000
+
+
 def encode_match(rows: Match) -> bytes:
     """``struct ofp_match``, padded. The rows stand in the pipeline's order, prerequisites first."""
-    parts = []
     version = 6 if ("nw_proto", ICMPV6, None) in rows else 4
-    for name, value, mask in rows:
-        if name == "icmp_type":
-            place = ICMP_TYPE[version]
-        elif name == "icmp_code":
-            place = ICMP_CODE[version]
-        else:
-            place = WIRE[name]
-        parts.append(encode_field(place, value, -1 if mask is None else mask))
-    body = b"".join(parts)
-    length = 4 + len(body)
-    return struct.pack("!HH", 1, length) + body + bytes(-length % 8)
+    return wrap_match(b"".join([_encode_row(row, version) for row in rows]))
+
+
+@lru_cache(maxsize=1 << 14)
+def _encode_row(row: Value, version: int) -> bytes:
+    name, value, mask = row
+    if name == "icmp_type":
+        place = ICMP_TYPE[version]
+    elif name == "icmp_code":
+        place = ICMP_CODE[version]
+    else:
+        place = WIRE[name]
+    if name == "in_port":
+        value = port_number(value)
+    elif name == "vlan_tci" and mask == VLAN_AND_PRESENT:
+        mask = None
+    return encode_field(place, value, -1 if mask is None else mask)
+
+
+def wrap_match(fields: bytes) -> bytes:
+    length = 4 + len(fields)
+    return struct.pack("!HH", 1, length) + fields + bytes(-length % 8)
+
+
+def unwrap_match(match: bytes) -> bytes:
+    """The fields of a ``struct ofp_match``."""
+    return match[4 : struct.unpack_from("!H", match, 2)[0]]
+
+
+def in_order(fields: bytes) -> bytes:
+    """The fields of a match sorted: two matches are the same where these are."""
+    found = []
+    at = 0
+    while at < len(fields):
+        end = at + 4 + fields[at + 3]
+        found.append(fields[at:end])
+        at = end
+    found.sort()
+    return b"".join(found)

@@ -1,12 +1,12 @@
 """Messages as bytes (OpenFlow 1.4.1, section 7)."""
 
 import struct
-from typing import Dict, NamedTuple, Optional, Tuple
+from typing import Dict, Iterator, NamedTuple, Optional, Tuple, Union
 
-from ...flows.flow import Flow, Key
+from ...flows.flow import Action, Flow, Key
 from ...flows.pipeline import COOKIE_MASK, MARK
 from .action import encode_actions
-from .match import encode_match
+from .match import encode_match, wrap_match
 
 VERSION = 5
 """OpenFlow 1.4 on the wire."""
@@ -17,11 +17,13 @@ OPEN, COMMIT, DISCARD = 0, 4, 6
 """Requests of a bundle's control message; each one's reply is the number above it."""
 ATOMIC_ORDERED = 3
 ADD, MODIFY_STRICT, DELETE_STRICT = 0, 2, 4
-AGGREGATE = 2
+FLOW, AGGREGATE = 1, 2
 NONE = 0xFFFFFFFF
 LONGEST = 0xFFFF - 1024
 """Octets of actions: a message has 65535 in all, and a bundle's wraps another one."""
 _FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
+_FLOW_STATS = struct.Struct("!HBx8xH10xQ")
+"""Length, table, priority and cookie; packet counts follow, and the match at octet 48."""
 _APPLY = struct.Struct("!HH4x")
 _ERRORS: Dict[Tuple[int, int], str] = {
     (5, 1): "OFPFMFC_TABLE_FULL",
@@ -30,6 +32,10 @@ _ERRORS: Dict[Tuple[int, int], str] = {
     (17, 11): "OFPBFC_MSG_FAILED",
 }
 """Names of the errors that an operator may meet; others go by number (OpenFlow 1.4.1, section 7.5.4)."""
+
+
+Raw = Tuple[int, int, bytes]
+"""Table, priority, and the fields of a match as the switch writes them."""
 
 
 class Message(NamedTuple):
@@ -57,19 +63,28 @@ def greets(first: Message) -> bool:
     return first.version >= VERSION
 
 
-def flow_mod(command: int, key: Key, xid: int, flow: Optional[Flow] = None) -> bytes:
+def encode_instructions(actions: Tuple[Action, ...]) -> bytes:
+    """None where there is no action. Raises ValueError for more than fit into a message."""
+    if not actions:
+        return b""
+    body = encode_actions(actions)
+    if len(body) > LONGEST:
+        raise ValueError("its actions are {} octets, of at most {}".format(len(body), LONGEST))
+    return _APPLY.pack(4, 8 + len(body)) + body
+
+
+def flow_mod(command: int, key: Union[Key, "Raw"], xid: int, flow: Optional[Flow] = None) -> bytes:
     """Of a flow to add or modify, or of the key of one to delete. Raises ValueError for one that fits into no message."""
     table, priority, match = key
-    cookie, actions = 0, b""
-    if flow is not None and flow.actions:
-        actions = encode_actions(flow.actions)
-        if len(actions) > LONGEST:
-            raise ValueError("its actions are {} octets, of at most {}: {}".format(len(actions), LONGEST, flow.show_key()))
-        actions = _APPLY.pack(4, 8 + len(actions)) + actions
+    cookie, instructions = 0, b""
     if flow is not None:
         cookie = flow.cookie
+        try:
+            instructions = encode_instructions(flow.actions)
+        except ValueError as error:
+            raise ValueError("{}: {}".format(error, flow.show_key())) from None
     head = _FLOW_MOD.pack(cookie, 0, table, command, 0, 0, priority, NONE, NONE, NONE, 0, 0)
-    return message(FLOW_MOD, xid, head + encode_match(match) + actions)
+    return message(FLOW_MOD, xid, head + (wrap_match(match) if isinstance(match, bytes) else encode_match(match)) + instructions)
 
 
 def bundle_control(what: int, bundle: int, xid: int) -> bytes:
@@ -89,6 +104,37 @@ def count_request(xid: int) -> bytes:
 def read_count(body: bytes) -> int:
     """Of the reply to ``count_request``."""
     return int(struct.unpack_from("!I", body, 8 + 16)[0])
+
+
+class Installed(NamedTuple):
+    """A flow as the switch tells of it."""
+
+    key: Raw
+    cookie: int
+    instructions: bytes
+
+
+def flows_request(xid: int) -> bytes:
+    """Every flow of ours, in as many replies as it takes."""
+    body = struct.pack("!B3xII4xQQ", 0xFF, NONE, NONE, MARK << 48, COOKIE_MASK) + encode_match(())
+    return message(MULTIPART_REQUEST, xid, struct.pack("!HH4x", FLOW, 0) + body)
+
+
+def is_last(reply: Message) -> bool:
+    """Whether no further part of a multipart reply follows."""
+    return reply.kind != MULTIPART_REPLY or not struct.unpack_from("!H", reply.body, 2)[0] & 1
+
+
+def read_flows(body: bytes) -> Iterator[Installed]:
+    """Of a part of the reply to ``flows_request``."""
+    at = 8
+    while at < len(body):
+        length, table, priority, cookie = _FLOW_STATS.unpack_from(body, at)
+        start = at + 48
+        (size,) = struct.unpack_from("!H", body, start + 2)
+        match = body[start + 4 : start + size]
+        yield Installed((table, priority, match), cookie, body[start + (size + 7) // 8 * 8 : at + length])
+        at += length
 
 
 def show_error(body: bytes) -> str:

@@ -5,12 +5,13 @@ import os
 import select
 import socket
 import time
-from typing import Dict, Iterable, List, Optional
+from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
 
 from ... import paths
 from ...errors import SwitchRefused, Unreachable
 from ...flows.flow import Flow, Key
 from . import message as m
+from .match import encode_match, in_order, unwrap_match
 
 TIMEOUT_S = 30.0
 CHUNK = 1 << 18
@@ -29,44 +30,65 @@ class Session:
 
     # What is asked for.
 
-    def commit(self, remove: Iterable[Key], add: Iterable[Flow]) -> None:
+    def commit(self, remove: Iterable[Union[Key, m.Raw]], add: Iterable[Flow]) -> None:
         """Deletes and adds in one transaction: all of it or none. Raises SwitchRefused, which names the flow, or Unreachable."""
-        self._fresh()
-        bundle, opened, committed = next(self._xids), next(self._xids), next(self._xids)
-        parts = [m.bundle_control(m.OPEN, bundle, opened)]
-        flows: Dict[int, Flow] = {}
-        keys: Dict[int, Key] = {}
-        for key in remove:
-            xid = next(self._xids)
-            keys[xid] = key
-            parts.append(m.bundle_add(bundle, xid, m.flow_mod(m.DELETE_STRICT, key, xid)))
-        for flow in add:
-            xid = next(self._xids)
-            flows[xid] = flow
-            parts.append(m.bundle_add(bundle, xid, m.flow_mod(m.ADD, flow.key, xid, flow)))
+        keys, flows = list(remove), list(add)
         if not keys and not flows:
             return
-        parts.append(m.bundle_control(m.COMMIT, bundle, committed))
+        self._fresh()
+        bundle, opened, committed, first = (next(self._xids) for _ in range(4))
+        self._xids = itertools.count(first + len(keys) + len(flows))
+
+        def messages() -> Iterator[bytes]:
+            yield m.bundle_control(m.OPEN, bundle, opened)
+            for xid, key in enumerate(keys, first):
+                yield m.bundle_add(bundle, xid, m.flow_mod(m.DELETE_STRICT, key, xid))
+            for xid, flow in enumerate(flows, first + len(keys)):
+                yield m.bundle_add(bundle, xid, m.flow_mod(m.ADD, flow.key, xid, flow))
+            yield m.bundle_control(m.COMMIT, bundle, committed)
+
         errors: List[str] = []
-        for reply in self._exchange(b"".join(parts), committed):
+        for reply in self._exchange(messages(), committed):
             if reply.kind != m.ERROR:
                 continue
-            reason = m.show_error(reply.body)
-            if reply.xid in flows:
-                errors.append("{}: {}".format(reason, flows[reply.xid]))
-            elif reply.xid in keys:
-                errors.append("{}: delete {}".format(reason, Flow(*keys[reply.xid], actions=(), cookie=0).show_key()))
+            reason, number = m.show_error(reply.body), reply.xid - first
+            if len(keys) <= number < len(keys) + len(flows):
+                errors.append("{}: {}".format(reason, flows[number - len(keys)]))
+            elif 0 <= number < len(keys):
+                errors.append("{}: delete {}".format(reason, _shown(keys[number])))
             else:
                 errors.append(reason)
         if errors:
             raise SwitchRefused(errors[0], self.bridge, "its flows are as they were before")
+
+    def differences(self, wanted: Iterable[Flow]) -> Tuple[List[m.Raw], List[Flow]]:
+        """What to remove and to add so that our flows on the bridge are the wanted ones. Raises Unreachable.
+
+        Compared is what the switch would be sent with what it reads back: a flow that it writes in another way than we do is
+        taken to be another one, and put right, which changes nothing.
+        """
+        self._fresh()
+        xid = next(self._xids)
+        there: Dict[m.Raw, m.Installed] = {}
+        for reply in self._exchange([m.flows_request(xid)], xid):
+            if reply.kind == m.MULTIPART_REPLY and reply.xid == xid:
+                for one in m.read_flows(reply.body):
+                    table, priority, match = one.key
+                    there[table, priority, in_order(match)] = one
+        add = []
+        for flow in wanted:
+            fields = unwrap_match(encode_match(flow.match))
+            known = there.pop((flow.table, flow.priority, in_order(fields)), None)
+            if known is None or known.cookie != flow.cookie or known.instructions != m.encode_instructions(flow.actions):
+                add.append(flow)
+        return [one.key for one in there.values()], add
 
     def modify(self, flow: Flow) -> None:
         """Change a flow that is there. Raises SwitchRefused or Unreachable."""
         self._fresh()
         xid, barrier = next(self._xids), next(self._xids)
         body = m.flow_mod(m.MODIFY_STRICT, flow.key, xid, flow)
-        for reply in self._exchange(body + m.message(m.BARRIER_REQUEST, barrier), barrier):
+        for reply in self._exchange([body, m.message(m.BARRIER_REQUEST, barrier)], barrier):
             if reply.kind == m.ERROR:
                 raise SwitchRefused(m.show_error(reply.body), self.bridge)
 
@@ -74,7 +96,7 @@ class Session:
         """How many flows of ours are on the bridge. Raises Unreachable."""
         self._fresh()
         xid = next(self._xids)
-        return m.read_count(self._exchange(m.count_request(xid), xid)[-1].body)
+        return m.read_count(self._exchange([m.count_request(xid)], xid)[-1].body)
 
     def close(self) -> None:
         if self._wire is not None:
@@ -104,7 +126,7 @@ class Session:
         self._wire, self._read = wire, b""
         xid = next(self._xids)
         try:
-            greeted = m.greets(self._exchange(m.hello(xid), None)[0])
+            greeted = m.greets(self._exchange([m.hello(xid)], None)[0])
         except Unreachable:
             greeted = False
         if not greeted:
@@ -112,11 +134,16 @@ class Session:
             what, mend = "the bridge does not greet back in OpenFlow 1.4", "is it among the bridge's protocols, if any are set?"
             raise Unreachable(what, self.where, mend)
 
-    def _exchange(self, data: bytes, until: Optional[int]) -> List[m.Message]:
-        """Send, and take what comes until the answer ``until``, or (None) until there is any."""
+    def _exchange(self, messages: Iterable[bytes], until: Optional[int]) -> List[m.Message]:
+        """Send, and take what comes until the answer ``until``, or (None) until there is any.
+
+        Messages are made as they are sent. Whatever ends this early ends the connection, and with it a bundle that is open.
+        """
         found: List[m.Message] = []
+        new = 0
         deadline = time.monotonic() + TIMEOUT_S
-        rest = memoryview(data)
+        coming = _chunks(messages)
+        rest = memoryview(next(coming))
         try:
             while True:
                 wire = self._wire
@@ -126,15 +153,20 @@ class Session:
                 if not ready and not writable:
                     raise Unreachable("the bridge did not answer within {:g} s".format(TIMEOUT_S), self.where, "is ovs-vswitchd running?")
                 if writable:
-                    rest = rest[wire.send(rest[:CHUNK]) :]
+                    rest = rest[wire.send(rest) :]
+                    if not rest:
+                        rest = memoryview(next(coming, b""))
+                        deadline = time.monotonic() + TIMEOUT_S
                 if ready:
                     found += self._take_in()
-                if not rest and any(until is None or answer.xid == until for answer in found):
+                    deadline = time.monotonic() + TIMEOUT_S
+                if not rest and any(until is None or (answer.xid == until and m.is_last(answer)) for answer in found[new:]):
                     return found
+                new = len(found)
         except OSError as error:
             self.close()
             raise Unreachable("the bridge hung up ({})".format(error), self.where, "is ovs-vswitchd running?") from None
-        except Unreachable:
+        except (Unreachable, ValueError):
             self.close()
             raise
 
@@ -167,3 +199,22 @@ class Session:
                 found.append(m.Message(version, kind, xid, body))
         self._read = self._read[at:]
         return found
+
+
+def _shown(key: Union[Key, m.Raw]) -> str:
+    table, priority, match = key
+    if isinstance(match, bytes):
+        return "table={},priority={} and the fields {}".format(table, priority, match.hex())
+    return Flow(table, priority, match, (), 0).show_key()
+
+
+def _chunks(messages: Iterable[bytes]) -> Iterator[bytes]:
+    parts: List[bytes] = []
+    size = 0
+    for message in messages:
+        parts.append(message)
+        size += len(message)
+        if size > CHUNK:
+            yield b"".join(parts)
+            parts, size = [], 0
+    yield b"".join(parts)
