@@ -2,8 +2,9 @@
 
 Both have a switch of their own with the dummy datapath, the same N ports in groups of twenty, thirty of them on this host,
 and take turns. Timed is from the change in the northern database (a record in XAPI, a port in a Port_Group) until a frame
-between the two passes; and from the start of what runs on a host (ringfenced; ovn-northd and ovn-controller) with all N
-written, until members reach each other and strangers do not. Needs Debian's ovn-central and ovn-host.
+between the two passes: when one port joins a group, and when all do at once; and from the start of what runs on a host
+(ringfenced; ovn-northd and ovn-controller) with all N written, until members reach each other and strangers do not. Needs
+Debian's ovn-central and ovn-host.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from ringfence.agent.client import ask
 from ringfence.agent.trace import probe
 from ringfence.picture.kind import Kind
 from ringfence_lab.database import Database
@@ -35,7 +37,9 @@ GROUP = 20
 JOINER = HERE
 PATIENCE_S = 300.0
 SCHEMAS = "/usr/share/ovn"
-LINE = "{:>7}  {:>9}  {:>9}  {:>6}  {:>9}  {:>8}  {:>9}  {:>6}  {:>9}  {:>6}"
+ALL_TURNS = 5
+"""Of what takes seconds with many ports: starts, and joins of all at once."""
+LINE = "{:>7}  {:>9} {:>7} {:>6}  {:>9} {:>7} {:>6}  {:>9} {:>7} {:>6}  {:>9} {:>6}  {:>9} {:>4}"
 
 
 def mac(number: int) -> str:
@@ -48,6 +52,10 @@ def address(number: int) -> str:
 
 def group_of(number: int) -> int | None:
     return None if HERE - BARE < number <= HERE else (number - 1) // GROUP
+
+
+def record(number: int, group: int | None) -> str:
+    return f"ipv4={address(number)}" + ("" if group is None else f" groups=g{group}")
 
 
 def frame(one: int, other: int) -> bytes:
@@ -87,9 +95,24 @@ class Side(ABC):
         until(self.holds, f"{self.name}: enforcement")
         return time.perf_counter() - began
 
+    def start_over(self) -> float:
+        """What runs on a host, and the switch's flows, are gone; what is written stays."""
+        self.end()
+        self.switch.run("ovs-ofctl", "-O", "OpenFlow14", "del-flows", "br0")
+        return self.cold()
+
+    def all_joined(self) -> float:
+        """All ports leave their groups, and join them again at once."""
+        self.join_all(False)
+        self.settle()
+        until(lambda: not self.passes(1, 2), f"{self.name}: the leave of all")
+        began = time.perf_counter()
+        self.join_all(True)
+        until(lambda: self.passes(1, 2), f"{self.name}: all members")
+        return time.perf_counter() - began
+
     def joined(self) -> float:
         """One port joins a group of twenty; it leaves again."""
-        assert not self.passes(JOINER, 1)
         began = time.perf_counter()
         self.join(True)
         until(lambda: self.passes(JOINER, 1), f"{self.name}: the member")
@@ -131,11 +154,18 @@ class Side(ABC):
     @abstractmethod
     def join(self, member: bool) -> None: ...
 
+    @abstractmethod
+    def settle(self) -> None:
+        """Until all that is written is in force."""
+
+    @abstractmethod
+    def join_all(self, member: bool) -> None: ...
+
 
 class Ringfence(Side):
     name = "ringfence"
 
-    def __init__(self, folder: Path, count: int) -> None:
+    def __init__(self, folder: Path, count: int, here: int = HERE) -> None:
         super().__init__(folder, count)
         self.switch.start()
         control = self.switch.folder / f"ovs-vswitchd.{(self.switch.folder / 'ovs-vswitchd.pid').read_text().strip()}.ctl"
@@ -147,42 +177,53 @@ class Ringfence(Side):
         line = "default=isolated inside=10.0.0.0/8 gateways=10.255.255.1"
         network = self.database.create("network", name_label="backend", bridge="br0", other_config={"ringfence": line})
         uuids = {}
+        self.refs: dict[int, str] = {}
         for number in range(1, count + 1):
             vm = self.database.create(
-                "VM", name_label=f"vm{number}", power_state="Running", resident_on=host if number <= HERE else elsewhere, domid=number
+                "VM", name_label=f"vm{number}", power_state="Running", resident_on=host if number <= here else elsewhere, domid=number
             )
-            group = group_of(number)
-            record = f"ipv4={address(number)}" + ("" if group is None else f" groups=g{group}")
-            self.vif = self.database.create(
+            ref = self.refs[number] = self.database.create(
                 "VIF",
                 VM=vm,
                 network=network,
                 device="0",
                 MAC=mac(number),
                 locking_mode="network_default",
-                other_config={"ringfence": record},
+                other_config={"ringfence": record(number, group_of(number))},
             )
-            if number == JOINER:
-                self.joiner = self.vif
-            uuids[number] = self.database.get("VIF", self.vif)["uuid"]
+            uuids[number] = self.database.get("VIF", ref)["uuid"]
         self.server = serve(Xapi(self.database), folder / "var/lib/xcp/xapi")
         (folder / "etc").mkdir()
         (folder / "etc/xensource-inventory").write_text(f"INSTALLATION_UUID='{self.database.get('host', host)['uuid']}'\n")
-        self.switch.bridge([("eth0", 1000, 0)] + [(f"vif{number}.0", number, 0) for number in range(1, HERE + 1)], [])
+        self.switch.bridge([("eth0", 60000, 0)] + [(f"vif{number}.0", number, 0) for number in range(1, here + 1)], [])
         words = []
-        for number in range(1, HERE + 1):
+        for number in range(1, here + 1):
             ids = [f"external_ids:xs-vif-uuid={uuids[number]}", f'external_ids:attached-mac="{mac(number)}"']
             words += ["--", "set", "Interface", f"vif{number}.0", *ids]
         self.switch.run("ovs-vsctl", *words[1:])
         tools = Path(sys.executable).parent
         self.env = {**os.environ, **self.switch.env, "RINGFENCE_ROOT": str(folder), "PATH": f"{tools}:{os.environ['PATH']}:/usr/sbin"}
+        self.env.pop("PYTHONDONTWRITEBYTECODE", None)  # installed, its bytecode lies beside it
+        self.env["PYTHONPYCACHEPREFIX"] = str(folder / "bytecode")
+        subprocess.run([sys.executable, "-m", "ringfence.agent.daemon", "--version"], env=self.env, check=True, stdout=subprocess.DEVNULL)
 
     def start(self) -> None:
         self.spawn([sys.executable, "-m", "ringfence.agent.daemon"], self.env)
 
     def join(self, member: bool) -> None:
-        record = f"ipv4={address(JOINER)}" + (" groups=g0" if member else "")
-        self.database.update("VIF", self.joiner, other_config={"ringfence": record})
+        self.database.update("VIF", self.refs[JOINER], other_config={"ringfence": record(JOINER, 0 if member else None)})
+
+    def settle(self) -> None:
+        def in_force() -> bool:
+            told = ask({"op": "status"}, 60.0, f"{self.folder}/run/ringfence/agent.sock")
+            return bool(told["token"] == f"{self.database.boot},{self.database.generation}")
+
+        until(in_force, f"{self.name}: what is written")
+
+    def join_all(self, member: bool) -> None:
+        for number, ref in reversed(self.refs.items()):  # those that are looked at come last
+            line = record(number, group_of(number) if member else None)
+            self.database.update("VIF", ref, other_config={"ringfence": line})
 
     def close(self) -> None:
         super().close()
@@ -262,6 +303,9 @@ class Ovn(Side):
                 words = []
         if words:
             self.nbctl(*words[1:])
+        listed = self.nbctl("--bare", "--format=csv", "--columns=name,_uuid", "list", "Logical_Switch_Port").split()
+        known = dict(line.split(",") for line in listed)
+        self.groups = {group: ",".join(known[name] for name in names) for group, names in groups.items()}
         self.joiner = self.nbctl("--bare", "--columns=_uuid", "find", "Logical_Switch_Port", f"name=p{JOINER}").strip()
 
     def start(self) -> None:
@@ -276,6 +320,17 @@ class Ovn(Side):
         if not member:
             words = ["remove", "port_group", "g0", "ports", self.joiner, "--", "add", "port_group", "bare", "ports", self.joiner]
         self.nbctl(*words)
+
+    def settle(self) -> None:
+        self.nbctl("--wait=hv", "sync")
+
+    def join_all(self, member: bool) -> None:
+        words: list[str] = []
+        members = [uuid for uuids in self.groups.values() for uuid in uuids.split(",")]
+        for group, uuids in self.groups.items():
+            words += ["--", "set", "port_group", f"g{group}", f"ports={uuids}" if member else "ports=[]"]
+        words += ["--", "remove" if member else "add", "port_group", "bare", "ports", *members]
+        self.nbctl(*words[1:])
 
     def close(self) -> None:
         super().close()
@@ -293,48 +348,56 @@ def measure(count: int, turns: int) -> dict[str, dict[str, Any]]:
             folder.mkdir()
             sides.append(kind(folder, count))
             stack.callback(sides[-1].close)
-        cold: dict[str, list[float]] = {side.name: [] for side in sides}
-        joined: dict[str, list[float]] = {side.name: [] for side in sides}
         for side in sides:
-            cold[side.name].append(side.cold())
+            found[side.name] = {"cold_s": [side.cold()], "joined_s": [], "all_joined_s": []}
         for turn in range(turns + 1):
             for side in sides:
                 took = side.joined()
                 if turn:
-                    joined[side.name].append(took)
+                    found[side.name]["joined_s"].append(took)
         for side in sides:
-            found[side.name] = {
-                "cold_s": cold[side.name],
-                "joined_s": joined[side.name],
-                "flows": side.flows(),
-                "megaflows": side.megaflows(),
-            }
+            found[side.name].update(flows=side.flows(), megaflows=side.megaflows())
+        for _ in range(ALL_TURNS):
+            for side in sides:
+                found[side.name]["all_joined_s"].append(side.all_joined())
+        for _ in range(ALL_TURNS - 1):
+            for side in sides:
+                found[side.name]["cold_s"].append(side.start_over())
     return found
+
+
+def versions() -> dict[str, Any]:
+    tools = ("ovs-vswitchd", "ovn-northd", "ovn-controller")
+    told = {tool: subprocess.run([tool, "--version"], capture_output=True, text=True).stdout.split("\n")[0] for tool in tools}
+    return {**told, "python": sys.version.split()[0], "cores": os.cpu_count()}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--members", type=int, nargs="*", default=[100, 1000, 10000])
-    parser.add_argument("--turns", type=int, default=5)
+    parser.add_argument("--turns", type=int, default=11)
     parser.add_argument("--json", metavar="FILE", help="write every single figure, too")
     options = parser.parse_args()
     missing = [name for name in ("ovn-northd", "ovn-controller", "ovn-nbctl") if not shutil.which(name)]
     if missing:
         raise SystemExit(f"bench: {', '.join(missing)} not found: install ovn-central and ovn-host")
-    raw = {}
-    print(f"medians of {options.turns} turns; ratio: ringfence's time as a part of OVN's in the same turn")
-    print(f"{'':>7}  {'one joins':^28}  {'from nothing':^19}  {'flows':^17}  {'megaflows':^17}")
-    print(LINE.format("members", "ringfence", "OVN", "ratio", "ringfence", "OVN", "ringfence", "OVN", "ringfence", "OVN"))
+    raw: dict[str, Any] = {"versions": versions()}
+    print(
+        f"medians of {options.turns} turns (of {ALL_TURNS} where all join, and from nothing); ratio: a part of OVN's time in the same turn"
+    )
+    print(f"{'':>7}  {'one joins, ms':^24}  {'all join, s':^24}  {'from nothing, s':^24}  {'flows':^16}  {'megaflows':^14}")
+    print(LINE.format("ports", *("ringfence", "OVN", "ratio") * 3, *("ringfence", "OVN") * 2))
     for count in options.members:
-        both = raw[count] = measure(count, options.turns)
+        both = raw[str(count)] = measure(count, options.turns)
         ours, theirs = both["ringfence"], both["OVN"]
-        ratio = statistics.median(one / other for one, other in zip(ours["joined_s"], theirs["joined_s"], strict=True))
-        joins = [f"{statistics.median(side['joined_s']) * 1000:.0f} ms" for side in (ours, theirs)]
-        cold = [f"{side['cold_s'][0]:.2f} s" for side in (ours, theirs)]
-        sizes = (ours["flows"], theirs["flows"], ours["megaflows"], theirs["megaflows"])
-        print(LINE.format(count, *joins, f"{ratio:.2f}", *cold, *sizes), flush=True)
+        cells: list[Any] = []
+        for what, scale, digits in (("joined_s", 1000, 1), ("all_joined_s", 1, 2), ("cold_s", 1, 2)):
+            ratio = statistics.median(one / other for one, other in zip(ours[what], theirs[what], strict=True))
+            cells += [f"{statistics.median(side[what]) * scale:.{digits}f}" for side in (ours, theirs)] + [f"{ratio:.2f}"]
+        print(LINE.format(count, *cells, ours["flows"], theirs["flows"], ours["megaflows"], theirs["megaflows"]), flush=True)
     if options.json:
         Path(options.json).write_text(json.dumps(raw, indent=1))
 
 
-main()
+if __name__ == "__main__":
+    main()

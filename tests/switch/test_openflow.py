@@ -1,6 +1,7 @@
 """The native OpenFlow session: what it installs is what ovs-ofctl installs, and what it is refused it names."""
 
 import random
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ringfence import paths
 from ringfence.errors import SwitchRefused, Unreachable
 from ringfence.flows import FlowSet
 from ringfence.switch import ofctl
-from ringfence.switch.openflow import Session
+from ringfence.switch.openflow import PortSession, Session
 from ringfence_lab.dummy import DummySwitch
 
 
@@ -66,7 +67,7 @@ def test_a_change_is_one_transaction(session: Session) -> None:
     assert ofctl.differences("br0", other) == ([], [])
 
 
-def test_what_is_installed_is_recognised_whoever_installed_it(switch: DummySwitch, session: Session) -> None:
+def test_what_is_installed_is_recognised_whoever_installed_it(session: Session) -> None:
     for number, flows in enumerate(some(40)):
         if number % 2:
             session.commit([], flows)
@@ -118,6 +119,31 @@ def test_what_is_refused_changes_nothing_and_is_named(switch: DummySwitch, sessi
     with pytest.raises(SwitchRefused, match=r"table=14.*nw_src=0.0.0.1"):
         session.commit([], [wrong])
     assert session.count() == 1
+
+
+@pytest.mark.usefixtures("session")
+def test_out_of_which_ports_is_flooded(switch: DummySwitch) -> None:
+    """OpenFlow 1.0's own setting, as ovs-ofctl shows it, for more ports than one reply tells of."""
+    names = [f"vif{number}.0" for number in range(1, 1501)]
+    switch.bridge([("eth0", UPLINK, 0), *((name, 10 + at, 0) for at, name in enumerate(names))], [])
+    ports = PortSession("br0")
+
+    def shown() -> set[str]:
+        text = switch.run("ovs-ofctl", "-O", "OpenFlow10", "show", "br0")
+        return set(re.findall(r"^ \d+\(([^)]+)\):[^\n]*\n +config: +[^\n]*NO_FLOOD", text, re.MULTILINE))
+
+    assert not ports.no_flood()
+    quiet = set(names[::3])
+    for _ in range(2):
+        ports.set_flooding({name: name not in quiet for name in names})
+        assert ports.no_flood() == quiet
+        assert set(names[:300:3]) <= shown() <= quiet  # what ovs-ofctl shows in 1.0 is cut off at one message
+    ports.set_flooding({names[0]: True, "vif9999.0": True})
+    assert ports.no_flood() == quiet - {names[0]}
+    with pytest.raises(SwitchRefused, match=r"it has no port vif9999\.0"):
+        ports.set_flooding({names[0]: False, "vif9999.0": False})
+    assert ports.no_flood() == quiet - {names[0]}
+    ports.close()
 
 
 def test_a_switch_that_was_away_is_asked_again(switch: DummySwitch, session: Session) -> None:

@@ -80,10 +80,10 @@ class Agent:
             self.dirty.wait(TICK_S)
             if self._stopping.is_set():
                 break
-            due = self.dirty.is_set() or self._settling.waiting
-            self.dirty.clear()
             try:
-                with self.lock:
+                with self.lock:  # so that nobody is told that all is done between this and that
+                    due = self.dirty.is_set() or self._settling.waiting
+                    self.dirty.clear()
                     if self._restarted() or due:
                         self.reconcile()
                     if self._lost():

@@ -7,6 +7,7 @@ from typing import Dict, List, NamedTuple, Set
 from ..flows import FlowSet
 from ..flows.pipeline import RECEIVER, SENDER
 from ..switch import ofctl
+from ..switch.openflow import PortSession
 from ..switch.ovsdb import BridgeState
 
 log = logging.getLogger("ringfence")
@@ -76,7 +77,9 @@ def compare(bridge: BridgeState, wanted: FlowSet, fenced: Set[str]) -> List[Find
     found = [Finding(bridge.name, "extra", key) for key in remove]
     found += [Finding(bridge.name, "missing", flow) for flow in add]
     found += [Finding(bridge.name, "orphan", key) for key in stock_orphans(bridge)]
-    quiet = ofctl.no_flood(bridge.name) if fenced else set()
+    session = PortSession(bridge.name)
+    quiet = session.no_flood() if fenced else set()
+    session.close()
     for port in bridge.ports:
         if port.name in fenced and not port.protected:
             found.append(Finding(bridge.name, "port", "{} is not protected".format(port.name)))

@@ -71,7 +71,7 @@ class Reconciler:
             except (ValueError, KeyError, TypeError, IndexError) as error:  # a mistake of ours: this bridge stays as it is
                 failed[name] = "its flows cannot be made ({!r}): tell the makers of ringfence".format(error)
         for name in set(self.writers) - set(view.bridges):
-            self.writers.pop(name).session.close()
+            self.writers.pop(name).close()
             self._compilers.pop(name, None)
             self._freed.pop(name, None)
         return Outcome(changes, closed, failed)

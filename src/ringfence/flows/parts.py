@@ -38,11 +38,13 @@ class Parts(FlowSet):
         gone: Dict[Key, Flow] = {}
         for part in todo:
             for flow in self._parts.pop(part, ()):
-                if self._shared[flow.key] > 0:
-                    self._shared[flow.key] -= 1
+                key = flow.key
+                if key not in self._shared:
+                    gone[key] = self.flows.pop(key)
+                elif self._shared[key] == 1:
+                    del self._shared[key]
                 else:
-                    gone[flow.key] = self.flows.pop(flow.key)
-        self._shared += Counter()  # those of none go
+                    self._shared[key] -= 1
         for part, write in todo.items():
             if write is None:
                 continue

@@ -14,6 +14,7 @@ from ..inventory import installation_uuid
 from ..picture import Picture
 from ..switch import ofctl
 from ..switch.command import run, vsctl
+from ..switch.openflow import PortSession
 from ..switch.ovsdb import BridgeState, PortState, read_once
 from ..words import counted, several
 from ..xapi.keys import KEY, SAVED_MODE, own_mode
@@ -142,11 +143,11 @@ def _stock_again(held: List[Held], hook: str) -> Iterator[str]:
 
 def _clean(bridge: BridgeState) -> None:
     """Everything of ours out of one bridge: ports are let go before their flows, so that nothing is cut."""
-    quiet = ofctl.no_flood(bridge.name)
+    ports = PortSession(bridge.name)
+    ports.set_flooding({port.name: True for port in bridge.ports if port.kind == "vif"})
+    ports.close()
     words: List[str] = []
     for port in bridge.ports:
-        if port.kind == "vif" and port.name in quiet:
-            ofctl.set_flooding(bridge.name, port.name, True)
         if port.marked:
             words += ["--", "--if-exists", "set", "Port", port.port, "protected=false"]
             words += ["--", "--if-exists", "remove", "Port", port.port, "external_ids", "ringfence"]

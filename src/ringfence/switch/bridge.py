@@ -9,9 +9,8 @@ from .. import paths
 from ..errors import Unreachable
 from ..flows import Change, FlowSet
 from ..flows.pipeline import PREFIXES, TABLES
-from . import ofctl
 from .command import vsctl
-from .openflow import Session
+from .openflow import PortSession, Session
 from .ovsdb import BridgeState
 
 
@@ -59,8 +58,13 @@ class BridgeWriter:
         self.installed: Optional[FlowSet] = None
         self._flooding: Dict[str, int] = {}
         self.session = Session(name)
+        self._ports = PortSession(name)
         self._lock = BridgeLock(name)
         self._prefixes = False
+
+    def close(self) -> None:
+        self.session.close()
+        self._ports.close()
 
     def forget(self) -> None:
         """The switch may have lost everything: look before the next change."""
@@ -102,6 +106,7 @@ class BridgeWriter:
         Ports to ``leave`` stay as they are.
         """
         words = []
+        changes: Dict[str, bool] = {}
         for port in bridge.ports:
             if port.kind != "vif" or port.name in leave:
                 continue
@@ -112,11 +117,11 @@ class BridgeWriter:
                 words += ["--", "--if-exists", "remove", "Port", port.port, "external_ids", "ringfence"]
             held = self._flooding.get(port.name) == port.ofport
             if port.ofport > 0 and (port.name in fenced) != held and (port.name in fenced or held or port.marked):
-                ofctl.set_flooding(self.name, port.name, port.name not in fenced)
-                if port.name in fenced:
-                    self._flooding[port.name] = port.ofport
-                else:
-                    self._flooding.pop(port.name, None)
+                changes[port.name] = port.name not in fenced
+        if changes:
+            self._ports.set_flooding(changes)
+            self._flooding.update((port.name, port.ofport) for port in bridge.ports if changes.get(port.name) is False)
+            self._flooding = {name: number for name, number in self._flooding.items() if not changes.get(name)}
         if words:
             vsctl(*words[1:])
         present = {port.name for port in bridge.ports}

@@ -1,7 +1,7 @@
 """OpenFlow through ovs-ofctl: one bundle a change."""
 
 import re
-from typing import Dict, Iterable, List, Set, Tuple
+from typing import Dict, Iterable, List, Tuple
 
 from ..flows.flow import Flow
 from ..flows.pipeline import COOKIE_MASK, COUNTED, MARK, RECEIVER, SENDER
@@ -9,7 +9,6 @@ from .command import run
 
 _COOKIE = re.compile(r"cookie=0x([0-9a-f]+)")
 _PORT = re.compile(r"^ (\d+)\(([^)]+)\):", re.MULTILINE)
-_CONFIG = re.compile(r"^ [^ (]+\(([^)]+)\):[^\n]*\n +config: +([^\n]*)", re.MULTILINE)
 _PACKETS = re.compile(r"n_packets=(\d+)")
 _COUNT = re.compile(r"flow_count=(\d+)")
 OURS = "cookie={:#x}/{:#x}".format(MARK << 48, COOKIE_MASK)
@@ -89,17 +88,6 @@ def packets_of(line: str) -> int:
     """``n_packets`` of a line of dump-flows."""
     found = _PACKETS.search(line)
     return int(found.group(1)) if found else 0
-
-
-def set_flooding(bridge: str, port: str, flood: bool) -> None:
-    """Whether NORMAL floods out of a port; lost when the switch restarts. Only OpenFlow 1.0 has this setting."""
-    run(["ovs-ofctl", "-O", "OpenFlow10", "--timeout=30", "mod-port", bridge, port, "flood" if flood else "no-flood"])
-
-
-def no_flood(bridge: str) -> Set[str]:
-    """Names of the ports that NORMAL does not flood out of."""
-    text = run(["ovs-ofctl", "-O", "OpenFlow10", "--timeout=30", "show", bridge])
-    return {m.group(1) for m in _CONFIG.finditer(text) if "NO_FLOOD" in m.group(2)}
 
 
 def port_numbers(bridge: str) -> Dict[str, int]:

@@ -11,10 +11,29 @@ from .keys import KEY, own_mode
 from .session import Session
 
 CLASSES = ("pool", "host", "network", "vm", "vif")
+FIELDS = {
+    "pool": ("uuid", "master", "other_config"),
+    "host": ("uuid", "name_label", "enabled", "other_config"),
+    "network": ("uuid", "name_label", "bridge", "default_locking_mode", "other_config"),
+    "vm": (
+        "uuid",
+        "name_label",
+        "power_state",
+        "resident_on",
+        "domid",
+        "is_a_template",
+        "is_a_snapshot",
+        "is_control_domain",
+        "current_operations",
+        "xenstore_data",
+    ),
+    "vif": ("uuid", "VM", "network", "device", "MAC", "locking_mode", "ipv4_allowed", "ipv6_allowed", "other_config"),
+}
+"""What is looked at: a VM alone has a hundred fields, and a pool 20,000 of them."""
 NULL = "OpaqueRef:NULL"
 Row = Dict[str, Any]
 Tables = Dict[str, Dict[str, Row]]
-"""Snapshots by reference, by class (in lower case). A row is replaced, never changed."""
+"""Snapshots by reference, by class (in lower case), of a pool whole, of Rows their FIELDS. A row is replaced, never changed."""
 Touched = Set[Tuple[str, str]]
 """Class and reference."""
 
@@ -55,7 +74,7 @@ class Rows:
                 if event["operation"] == "del":
                     rows.pop(key[1], None)
                 else:
-                    rows[key[1]] = event["snapshot"]
+                    rows[key[1]] = {name: event["snapshot"][name] for name in FIELDS[key[0]]}
                     if key[0] == "vif":
                         for owner in (event["snapshot"]["VM"], event["snapshot"]["network"]):
                             self._vifs_of.setdefault(owner, set()).add(key[1])

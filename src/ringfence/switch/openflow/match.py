@@ -2,9 +2,9 @@
 
 import struct
 from functools import lru_cache
-from typing import Dict, Tuple
+from typing import Dict, Optional, Tuple
 
-from ...flows.fields import ICMPV6, Match, Value
+from ...flows.fields import ICMPV6, ORDER, Match, Value
 
 NXM_0, NXM_1, OXM = 0x0000, 0x0001, 0x8000
 
@@ -91,18 +91,41 @@ def wrap_match(fields: bytes) -> bytes:
     return struct.pack("!HH", 1, length) + fields + bytes(-length % 8)
 
 
-def unwrap_match(match: bytes) -> bytes:
-    """The fields of a ``struct ofp_match``."""
-    return match[4 : struct.unpack_from("!H", match, 2)[0]]
+NAMES: Dict[Tuple[int, int], str] = {(kind, field): name for name, (kind, field, _) in WIRE.items()}
+NAMES.update({place[:2]: "icmp_type" for place in ICMP_TYPE.values()})
+NAMES.update({place[:2]: "icmp_code" for place in ICMP_CODE.values()})
 
 
-def in_order(fields: bytes) -> bytes:
-    """The fields of a match sorted: two matches are the same where these are."""
-    found = []
+def decode_match(fields: bytes) -> Optional[Match]:
+    """The inverse of ``encode_match`` for what is in a match, in whatever order; None for what the pipeline never matches."""
+    rows = []
     at = 0
     while at < len(fields):
         end = at + 4 + fields[at + 3]
-        found.append(fields[at:end])
+        row = _decode(fields[at:end])
+        if row is None:
+            return None
+        rows.append(row)
         at = end
-    found.sort()
-    return b"".join(found)
+    rows.sort(key=_place)
+    return tuple(rows)
+
+
+def _place(row: Value) -> int:
+    return ORDER[row[0]]
+
+
+@lru_cache(maxsize=1 << 14)
+def _decode(field: bytes) -> Optional[Value]:
+    kind, number, size = struct.unpack_from("!HBB", field)
+    name = NAMES.get((kind, number >> 1))
+    if name is None:
+        return None
+    half = size // 2 if number & 1 else size
+    value = int.from_bytes(field[4 : 4 + half], "big")
+    mask = int.from_bytes(field[4 + half :], "big") if number & 1 else None
+    if name == "in_port" and value > 0xFFFF:
+        value &= 0xFFFF
+    elif name == "vlan_tci" and mask is None:
+        mask = VLAN_AND_PRESENT
+    return (name, value, mask)

@@ -12,6 +12,8 @@ VERSION = 5
 """OpenFlow 1.4 on the wire."""
 HEADER = struct.Struct("!BBHI")
 HELLO, ERROR, ECHO_REQUEST, ECHO_REPLY, FLOW_MOD, MULTIPART_REQUEST, MULTIPART_REPLY = 0, 1, 2, 3, 14, 18, 19
+STATS_REPLY = 17
+"""What OpenFlow 1.0 has in place of a multipart reply."""
 BARRIER_REQUEST, BUNDLE_CONTROL, BUNDLE_ADD = 20, 33, 34
 OPEN, COMMIT, DISCARD = 0, 4, 6
 """Requests of a bundle's control message; each one's reply is the number above it."""
@@ -45,22 +47,22 @@ class Message(NamedTuple):
     body: bytes
 
 
-def message(kind: int, xid: int, body: bytes = b"") -> bytes:
-    return HEADER.pack(VERSION, kind, HEADER.size + len(body), xid) + body
+def message(kind: int, xid: int, body: bytes = b"", version: int = VERSION) -> bytes:
+    return HEADER.pack(version, kind, HEADER.size + len(body), xid) + body
 
 
-def hello(xid: int) -> bytes:
+def hello(xid: int, version: int = VERSION) -> bytes:
     """This version and no other: what the two sides agree on is then known."""
-    return message(HELLO, xid, struct.pack("!HHI", 1, 8, 1 << VERSION))
+    return message(HELLO, xid, struct.pack("!HHI", 1, 8, 1 << version), version)
 
 
-def greets(first: Message) -> bool:
+def greets(first: Message, version: int = VERSION) -> bool:
     """Whether the other side's first message says that it speaks this version (section 7.5.1)."""
     if first.kind != HELLO:
         return False
     if len(first.body) >= 8 and first.body[:2] == b"\0\1":
-        return bool(struct.unpack_from("!I", first.body, 4)[0] >> VERSION & 1)
-    return first.version >= VERSION
+        return bool(struct.unpack_from("!I", first.body, 4)[0] >> version & 1)
+    return first.version >= version
 
 
 def encode_instructions(actions: Tuple[Action, ...]) -> bytes:
@@ -122,7 +124,8 @@ def flows_request(xid: int) -> bytes:
 
 def is_last(reply: Message) -> bool:
     """Whether no further part of a multipart reply follows."""
-    return reply.kind != MULTIPART_REPLY or not struct.unpack_from("!H", reply.body, 2)[0] & 1
+    kind = STATS_REPLY if reply.version == 1 else MULTIPART_REPLY
+    return reply.kind != kind or not struct.unpack_from("!H", reply.body, 2)[0] & 1
 
 
 def read_flows(body: bytes) -> Iterator[Installed]:

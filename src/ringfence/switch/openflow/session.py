@@ -5,21 +5,25 @@ import os
 import select
 import socket
 import time
-from typing import Dict, Iterable, Iterator, List, Optional, Tuple, Union
+from typing import Iterable, Iterator, List, Optional, Tuple, Union
 
 from ... import paths
 from ...errors import SwitchRefused, Unreachable
-from ...flows.flow import Flow, Key
+from ...flows.flow import Flow, FlowSet, Key
 from . import message as m
-from .match import encode_match, in_order, unwrap_match
+from .match import decode_match
 
 TIMEOUT_S = 30.0
 CHUNK = 1 << 18
 """Octets handed to the socket at a time; what the switch says meanwhile is read."""
+MOST = 1 << 22
+"""Octets that are taken in before they are looked at."""
 
 
 class Session:
     """Speaks with ``BRIDGE.mgmt``. Connects when it must, and again after the switch hung up. Used by one thread at a time."""
+
+    version = m.VERSION
 
     def __init__(self, bridge: str) -> None:
         self.bridge = bridge
@@ -61,7 +65,7 @@ class Session:
         if errors:
             raise SwitchRefused(errors[0], self.bridge, "its flows are as they were before")
 
-    def differences(self, wanted: Iterable[Flow]) -> Tuple[List[m.Raw], List[Flow]]:
+    def differences(self, wanted: FlowSet) -> Tuple[List[m.Raw], List[Flow]]:
         """What to remove and to add so that our flows on the bridge are the wanted ones. Raises Unreachable.
 
         Compared is what the switch would be sent with what it reads back: a flow that it writes in another way than we do is
@@ -69,19 +73,20 @@ class Session:
         """
         self._fresh()
         xid = next(self._xids)
-        there: Dict[m.Raw, m.Installed] = {}
+        remove, add = [], []
+        missing = set(wanted.flows)
         for reply in self._exchange([m.flows_request(xid)], xid):
-            if reply.kind == m.MULTIPART_REPLY and reply.xid == xid:
-                for one in m.read_flows(reply.body):
-                    table, priority, match = one.key
-                    there[table, priority, in_order(match)] = one
-        add = []
-        for flow in wanted:
-            fields = unwrap_match(encode_match(flow.match))
-            known = there.pop((flow.table, flow.priority, in_order(fields)), None)
-            if known is None or known.cookie != flow.cookie or known.instructions != m.encode_instructions(flow.actions):
-                add.append(flow)
-        return [one.key for one in there.values()], add
+            for there in m.read_flows(reply.body) if reply.kind == m.MULTIPART_REPLY and reply.xid == xid else ():
+                table, priority, fields = there.key
+                key = (table, priority, decode_match(fields))
+                flow = wanted.flows.get(key)  # type: ignore[arg-type]
+                if flow is None:
+                    remove.append(there.key)
+                    continue
+                missing.discard(flow.key)
+                if there.cookie != flow.cookie or there.instructions != m.encode_instructions(flow.actions):
+                    add.append(flow)
+        return remove, add + [wanted.flows[key] for key in missing]
 
     def modify(self, flow: Flow) -> None:
         """Change a flow that is there. Raises SwitchRefused or Unreachable."""
@@ -96,7 +101,7 @@ class Session:
         """How many flows of ours are on the bridge. Raises Unreachable."""
         self._fresh()
         xid = next(self._xids)
-        return m.read_count(self._exchange([m.count_request(xid)], xid)[-1].body)
+        return m.read_count(list(self._exchange([m.count_request(xid)], xid))[-1].body)
 
     def close(self) -> None:
         if self._wire is not None:
@@ -126,21 +131,22 @@ class Session:
         self._wire, self._read = wire, b""
         xid = next(self._xids)
         try:
-            greeted = m.greets(self._exchange([m.hello(xid)], None)[0])
+            greeted = m.greets(next(self._exchange([m.hello(xid, self.version)], None)), self.version)
         except Unreachable:
             greeted = False
         if not greeted:
             self.close()
-            what, mend = "the bridge does not greet back in OpenFlow 1.4", "is it among the bridge's protocols, if any are set?"
+            what, mend = (
+                "the bridge does not greet back in OpenFlow 1.{}".format(self.version - 1),
+                "is it among the bridge's protocols, if any are set?",
+            )
             raise Unreachable(what, self.where, mend)
 
-    def _exchange(self, messages: Iterable[bytes], until: Optional[int]) -> List[m.Message]:
-        """Send, and take what comes until the answer ``until``, or (None) until there is any.
+    def _exchange(self, messages: Iterable[bytes], until: Optional[int]) -> Iterator[m.Message]:
+        """Send, and give what comes until the answer ``until``, or (None) until there is any.
 
         Messages are made as they are sent. Whatever ends this early ends the connection, and with it a bundle that is open.
         """
-        found: List[m.Message] = []
-        new = 0
         deadline = time.monotonic() + TIMEOUT_S
         coming = _chunks(messages)
         rest = memoryview(next(coming))
@@ -157,12 +163,13 @@ class Session:
                     if not rest:
                         rest = memoryview(next(coming, b""))
                         deadline = time.monotonic() + TIMEOUT_S
-                if ready:
-                    found += self._take_in()
+                ended = False
+                for answer in self._take_in() if ready else ():
+                    ended = ended or (not rest and (until is None or (answer.xid == until and m.is_last(answer))))
+                    yield answer
                     deadline = time.monotonic() + TIMEOUT_S
-                if not rest and any(until is None or (answer.xid == until and m.is_last(answer)) for answer in found[new:]):
-                    return found
-                new = len(found)
+                if ended:
+                    return
         except OSError as error:
             self.close()
             raise Unreachable("the bridge hung up ({})".format(error), self.where, "is ovs-vswitchd running?") from None
@@ -175,7 +182,7 @@ class Session:
         assert self._wire is not None
         found = []
         try:
-            while True:
+            while len(self._read) < MOST:
                 more = self._wire.recv(CHUNK)
                 if not more:
                     raise Unreachable("the bridge hung up", self.where, "is ovs-vswitchd running?")
@@ -194,7 +201,7 @@ class Session:
             body = self._read[at + m.HEADER.size : at + length]
             at += length
             if kind == m.ECHO_REQUEST:
-                self._wire.send(m.message(m.ECHO_REPLY, xid, body))
+                self._wire.send(m.message(m.ECHO_REPLY, xid, body, self.version))
             else:
                 found.append(m.Message(version, kind, xid, body))
         self._read = self._read[at:]

@@ -1,0 +1,78 @@
+"""How long an agent takes until it is in sync, and what memory it needs, on a host with 1,000 VIFs in a pool of 20,000.
+
+All on one network, which is the worst that can be: the host has flows for every VIF of the pool. The switch has the dummy
+datapath, XAPI is simulated, and both share the machine's cores with the agent. First the switch is empty; then the agent is
+killed and started again, and finds its flows.
+"""
+
+import argparse
+import json
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from enforce import Ringfence, until
+
+from ringfence.agent.client import ask
+from ringfence.errors import Unreachable
+
+
+class Start(Ringfence):
+    def status(self) -> dict[str, Any]:
+        try:
+            return ask({"op": "status"}, 60.0, f"{self.folder}/run/ringfence/agent.sock")
+        except Unreachable:
+            return {"in_sync": False}
+
+    def until_sync(self) -> float:
+        began = time.perf_counter()
+        self.start()
+        until(lambda: bool(self.status()["in_sync"]), "the agent's sync")
+        return time.perf_counter() - began
+
+    def memory(self) -> dict[str, int]:
+        """MiB now, and the most that it was."""
+        text = Path(f"/proc/{self.processes[-1].pid}/status").read_text()
+        return {name: int(text.split(f"{name}:")[1].split()[0]) // 1024 for name in ("VmRSS", "VmHWM")}
+
+    def committed(self) -> int:
+        """Changes to the switch since it was last started."""
+        log = (self.folder / f"{Path(sys.executable).name}.log").read_text().rpartition("event=xapi-in-sync")[2]
+        return sum(int(line.rpartition("changes=")[2]) for line in log.splitlines() if "event=committed" in line)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vifs", type=int, default=20000, help="of the pool (default: 20000)")
+    parser.add_argument("--here", type=int, default=1000, help="of them on this host (default: 1000)")
+    parser.add_argument("--turns", type=int, default=5, help="restarts (default: 5)")
+    parser.add_argument("--json", metavar="FILE", help="write every single figure, too")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="rf-") as root:
+        side = Start(Path(root), asked.vifs, asked.here)
+        try:
+            raw: dict[str, Any] = {"empty_s": [side.until_sync()], "again_s": [], "memory": [side.memory()], "rewritten": []}
+            raw["flows"] = side.flows()
+            for _ in range(asked.turns):
+                time.sleep(3.0)  # the state is on the disk
+                side.processes[-1].kill()
+                side.processes.pop().wait()
+                raw["again_s"].append(side.until_sync())
+                raw["memory"].append(side.memory())
+                raw["rewritten"].append(side.committed())
+        finally:
+            side.close()
+    again, now = statistics.median(raw["again_s"]), statistics.median(m["VmRSS"] for m in raw["memory"])
+    print(f"{asked.here} VIFs here, {asked.vifs} in the pool, {raw['flows']} flows; medians of {asked.turns} restarts")
+    print(f"in sync {raw['empty_s'][0]:.1f} s after the start with an empty switch, {again:.1f} s after a restart")
+    print(f"flows rewritten by a restart: {max(raw['rewritten'])} at most")
+    print(f"memory {now:.0f} MiB, {max(m['VmHWM'] for m in raw['memory'])} MiB at most")
+    if asked.json:
+        Path(asked.json).write_text(json.dumps(raw, indent=1))
+
+
+if __name__ == "__main__":
+    main()
