@@ -281,7 +281,9 @@ class Agent:
 
     @property
     def settled(self) -> bool:
-        return not self.dirty.is_set() and not self.outcome.failed and not self._settling.waiting
+        """Whether all that is known is in force. The caller holds the lock."""
+        known = self._covered is self.xapi.facts
+        return known and not self.dirty.is_set() and not self.outcome.failed and not self._settling.waiting
 
     @property
     def token(self) -> str:
