@@ -1,8 +1,8 @@
 """What a change costs, from the facts that bring it to the switch's answer, and how that grows with the group.
 
 A switch with the dummy datapath: the real OpenFlow side, no frames. Timed are the next picture, its compilation, and the
-commit over the native session; beside them the same flows committed by one ovs-ofctl process. The two take turns, and the
-ratio is of each turn. Thirty members are on this host, the others elsewhere.
+commit over the native session, and the same from nothing; beside them the same flows committed by one ovs-ofctl process.
+The two take turns, and the ratio is of each turn. Thirty members are on this host, the others elsewhere.
 """
 
 import argparse
@@ -26,6 +26,7 @@ from ringfence.table import Table
 from ringfence_lab.dummy import DummySwitch
 
 HERE = 30
+FILLS = 5
 LINE = "default=isolated inside=10.0.0.0/8 gateways=10.255.255.1"
 NEWCOMER = 1 << 20
 LINES = "{:>8} {:>8}  {:>22}  {:>5}  {:>9} {:>9} {:>9}  {:>9}  {:>9}  {:>6}"
@@ -61,10 +62,12 @@ class Site:
 
     def __init__(self, members: int) -> None:
         self.facts = group(members)
-        self.picture = Picture(self.facts)
         self.compiler = Compiler()
         self.session = Session("br0")
+        began = time.perf_counter()
+        self.picture = Picture(self.facts)
         self.compiler.compile(self._plan())
+        self.compiled_s = time.perf_counter() - began
 
     def _plan(self) -> BridgePlan:
         return BridgePlan((Segment(self.picture.networks["net"], 120, PORTS, ()),), (1,))
@@ -97,7 +100,7 @@ def text(remove: list[Any], add: list[Flow]) -> tuple[list[str], list[str]]:
 
 def measure(members: int, turns: int) -> dict[str, Any]:
     site = Site(members)
-    found: dict[str, Any] = {"flows": len(site.compiler.flows), "changes": {}, "fill_s": [site.fill()]}
+    found: dict[str, Any] = {"flows": len(site.compiler.flows), "changes": {}, "compiled_s": [site.compiled_s], "fill_s": [site.fill()]}
     for name, change in CHANGES.items():
         new = change(site.facts)
         before = site.facts.vifs.get(new.uuid)
@@ -117,8 +120,11 @@ def measure(members: int, turns: int) -> dict[str, Any]:
             if turn:
                 for row, seconds in zip(rows.values(), (compiled, committed, took), strict=True):
                     row.append(seconds)
-    for _ in range(2):
+    for _ in range(FILLS - 1):
         site.session.commit([flow.key for flow in site.compiler.flows], [])
+        site.session.close()
+        site = Site(members)
+        found["compiled_s"].append(site.compiled_s)
         found["fill_s"].append(site.fill())
     site.session.commit([flow.key for flow in site.compiler.flows], [])
     site.session.close()
@@ -140,10 +146,11 @@ def main() -> None:
             paths.OVS_RUN = folder
             switch.bridge([("eth0", 1, 0)], [])
             print(f"medians of {asked.turns} turns; ratio: committed, as a part of what one ovs-ofctl process takes for the same flows")
-            print(LINES.format("members", "flows", "change", "flows", "compiled", "committed", "p90", "fill", "ovs-ofctl", "ratio"))
+            print(LINES.format("members", "flows", "change", "flows", "compiled", "committed", "p90", "nothing", "ovs-ofctl", "ratio"))
             for members in asked.members:
                 raw[members] = one = measure(members, asked.turns)
-                fill = f"{statistics.median(one['fill_s']):.2f} s"
+                nothing = [a + b for a, b in zip(one["compiled_s"], one["fill_s"], strict=True)]
+                fill = f"{statistics.median(nothing):.2f} s"
                 for name, row in one["changes"].items():
                     ratio = statistics.median(a / b for a, b in zip(row["committed_s"], row["process_s"], strict=True))
                     mine = [f"{statistics.median(row[what]) * 1000:.2f} ms" for what in ("compiled_s", "committed_s")]
