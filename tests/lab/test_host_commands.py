@@ -35,7 +35,7 @@ def files(host: Host) -> dict[str, bytes]:
     """What an installation could change."""
     tops = ("etc", "opt", "var/lib", "xenstore", "systemctl.log")
     found: list[Path] = [path for top in tops for path in (host.root / top).rglob("*")] + [host.root / "systemctl.log"]
-    return {str(path): path.read_bytes() for path in found if path.is_file() and path.name != "state.json"}
+    return {str(path): path.read_bytes() for path in found if path.is_file() and path.name not in ("state.json", "state.journal")}
 
 
 @contextlib.contextmanager
