@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pools import changed
+from pools import changed, vif
 from ringfence import paths
 from ringfence.agent.state import State, write
 from ringfence.picture import Facts, NetworkFacts
@@ -103,15 +103,16 @@ def test_an_entry_that_was_cut_short_takes_no_later_one_with_it(cut: int) -> Non
 
 
 def test_a_disk_that_was_full_takes_no_later_entry_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor does what could not be written come back, where it was taken back meanwhile."""
     state = saved()
     assert state.facts is not None
-    state.facts = state.facts._replace(pool_line="no-agent=1")
+    before = state.facts
+    state.facts = before._replace(vifs={"v1": vif("v1", 1, "groups=blue")})
     with monkeypatch.context() as full:
-        full.setattr(paths, "STATE", paths.STATE)
         full.setattr(state.journal, "path", "/dev/full")
         with pytest.raises(OSError, match="No space left"):
             state.note()
-    state.facts = state.facts._replace(pool_line="no-agent=2")
+    state.facts = before._replace(pool_line="no-agent=2")
     state.note()
     assert same(State.load(), state)
 

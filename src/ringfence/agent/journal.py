@@ -45,11 +45,15 @@ class Journal:
                 yield entry
 
     def add(self, entry: Dict[str, Any]) -> None:
-        """Raises OSError."""
+        """Raises OSError; the entry then counts for nothing, for what comes in its place may not say the same."""
         self.last += 1
         line = json.dumps([self.last, entry])
         self._entries.append((self.last, line))
-        self._write([line] if self._whole else None)
+        try:
+            self._write([line] if self._whole else None)
+        except OSError:
+            self._entries.pop()
+            raise
 
     def forget(self, until: int) -> None:
         """Entries up to number ``until`` are kept elsewhere. Raises OSError."""
