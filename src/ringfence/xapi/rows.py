@@ -74,7 +74,7 @@ class Rows:
                 if event["operation"] == "del":
                     rows.pop(key[1], None)
                 else:
-                    rows[key[1]] = {name: event["snapshot"][name] for name in FIELDS[key[0]]}
+                    rows[key[1]] = {name: event["snapshot"][name] for name in FIELDS[key[0]] if name in event["snapshot"]}
                     if key[0] == "vif":
                         for owner in (event["snapshot"]["VM"], event["snapshot"]["network"]):
                             self._vifs_of.setdefault(owner, set()).add(key[1])
