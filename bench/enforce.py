@@ -378,6 +378,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=11)
     parser.add_argument("--json", metavar="FILE", help="write every single figure, too")
     options = parser.parse_args()
+    if min(options.members) <= HERE:
+        parser.error(f"--members: there are {HERE} on this host and more elsewhere: give at least {HERE + 1}")
     missing = [name for name in ("ovn-northd", "ovn-controller", "ovn-nbctl") if not shutil.which(name)]
     if missing:
         raise SystemExit(f"bench: {', '.join(missing)} not found: install ovn-central and ovn-host")
