@@ -7,7 +7,6 @@ The two take turns, and the ratio is of each turn. Thirty members are on this ho
 
 import argparse
 import ipaddress
-import json
 import os
 import statistics
 import tempfile
@@ -15,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from figures import can_be_kept, keep, ratio
 
 from ringfence import paths
 from ringfence.flows import BridgePlan, Compiler, Segment
@@ -135,7 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--members", type=int, nargs="*", default=[10, 100, 1000, 6700, 10000], help="of the group (6700: 100,000 flows)")
     parser.add_argument("--turns", type=int, default=21, help="turns of each way (default: 21)")
-    parser.add_argument("--json", metavar="FILE", help="write every single figure, too")
+    can_be_kept(parser)
     asked = parser.parse_args()
     raw: dict[int, Any] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -152,15 +153,14 @@ def main() -> None:
                 nothing = [a + b for a, b in zip(one["compiled_s"], one["fill_s"], strict=True)]
                 fill = f"{statistics.median(nothing):.2f} s"
                 for name, row in one["changes"].items():
-                    ratio = statistics.median(a / b for a, b in zip(row["committed_s"], row["process_s"], strict=True))
+                    part = ratio(row["committed_s"], row["process_s"])
                     mine = [f"{statistics.median(row[what]) * 1000:.2f} ms" for what in ("compiled_s", "committed_s")]
                     mine.append(f"{statistics.quantiles(row['committed_s'], n=10)[-1] * 1000:.2f} ms")
                     process = f"{statistics.median(row['process_s']) * 1000:.1f} ms"
-                    print(LINES.format(members, one["flows"], name, row["flows"], *mine, fill, process, f"{ratio:.3f}"), flush=True)
+                    print(LINES.format(members, one["flows"], name, row["flows"], *mine, fill, process, f"{part:.3f}"), flush=True)
         finally:
             switch.stop()
-    if asked.json:
-        Path(asked.json).write_text(json.dumps(raw, indent=1))
+    keep(raw, asked.json)
 
 
 if __name__ == "__main__":

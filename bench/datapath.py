@@ -10,8 +10,9 @@ import json
 import statistics
 import subprocess
 import time
-from pathlib import Path
 from typing import Any
+
+from figures import can_be_kept, keep, ratio
 
 from ringfence_lab import netns
 from ringfence_lab.folder import LabFolder
@@ -98,7 +99,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--turns", type=int, default=7, help="turns of each side (default: 7)")
     parser.add_argument("--seconds", type=int, default=2, help="of each measurement (default: 2)")
-    parser.add_argument("--json", metavar="FILE", help="write every single figure, too")
+    can_be_kept(parser)
     asked = parser.parse_args()
     folder = LabFolder()
     folder.take()
@@ -120,12 +121,11 @@ def main() -> None:
     print(f"between two members, medians of {asked.turns} turns; ratio: a part of what a bridge with only NORMAL does in the same turn")
     for name, unit, scale in (("bits_per_s", "Mbit/s", 1e6), ("frames_per_s", "frames/s", 1.0)):
         ours, theirs = raw[name]["ringfence"], raw[name]["NORMAL"]
-        ratio = statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
+        part = ratio(ours, theirs)
         medians = [statistics.median(one) / scale for one in (ours, theirs)]
-        print(f"{unit:>10}  {medians[0]:>10,.0f}  {medians[1]:>10,.0f}  {ratio:.2f}")
+        print(f"{unit:>10}  {medians[0]:>10,.0f}  {medians[1]:>10,.0f}  {part:.2f}")
     print(f"datapath flows for {EXTERNAL} external addresses: {raw['cached']['ringfence']}, NORMAL {raw['cached']['NORMAL']}")
-    if asked.json:
-        Path(asked.json).write_text(json.dumps(raw, indent=1))
+    keep(raw, asked.json)
 
 
 if __name__ == "__main__":

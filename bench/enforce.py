@@ -10,7 +10,6 @@ Debian's ovn-central and ovn-host.
 import argparse
 import contextlib
 import ipaddress
-import json
 import os
 import shutil
 import statistics
@@ -22,6 +21,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from figures import can_be_kept, keep, ratio
 
 from ringfence.agent.client import ask
 from ringfence.agent.trace import probe
@@ -376,7 +377,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--members", type=int, nargs="*", default=[100, 1000, 10000])
     parser.add_argument("--turns", type=int, default=11)
-    parser.add_argument("--json", metavar="FILE", help="write every single figure, too")
+    can_be_kept(parser)
     options = parser.parse_args()
     if min(options.members) <= HERE:
         parser.error(f"--members: there are {HERE} on this host and more elsewhere: give at least {HERE + 1}")
@@ -394,11 +395,10 @@ def main() -> None:
         ours, theirs = both["ringfence"], both["OVN"]
         cells: list[Any] = []
         for what, scale, digits in (("joined_s", 1000, 1), ("all_joined_s", 1, 2), ("cold_s", 1, 2)):
-            ratio = statistics.median(one / other for one, other in zip(ours[what], theirs[what], strict=True))
-            cells += [f"{statistics.median(side[what]) * scale:.{digits}f}" for side in (ours, theirs)] + [f"{ratio:.2f}"]
+            part = ratio(ours[what], theirs[what])
+            cells += [f"{statistics.median(side[what]) * scale:.{digits}f}" for side in (ours, theirs)] + [f"{part:.2f}"]
         print(LINE.format(count, *cells, ours["flows"], theirs["flows"], ours["megaflows"], theirs["megaflows"]), flush=True)
-    if options.json:
-        Path(options.json).write_text(json.dumps(raw, indent=1))
+    keep(raw, options.json)
 
 
 if __name__ == "__main__":

@@ -5,11 +5,12 @@ are taken first, and their medians are what is printed.
 """
 
 import argparse
-import json
 import statistics
 import sys
 import time
 from pathlib import Path
+
+from figures import can_be_kept, keep, ratio
 
 from ringfence_lab.folder import LabFolder
 from ringfence_lab.host import Host
@@ -102,7 +103,7 @@ def main() -> None:
     addresses = [1, 10, 100, 1000]
     parser.add_argument("--addresses", type=int, nargs="*", default=addresses, help="own addresses of the VIF (default: 1 10 100 1000)")
     parser.add_argument("--turns", type=int, default=9, help="turns of each way (default: 9)")
-    parser.add_argument("--json", metavar="FILE", help="write every single figure, too")
+    can_be_kept(parser)
     asked = parser.parse_args()
     raw: dict[int, dict[str, list[float]]] = {}
     print(f"plug of one VIF, median of {asked.turns} turns; ratio: its time as a part of the baseline's in the same turn")
@@ -112,11 +113,10 @@ def main() -> None:
         base = times.get("baseline", [])
         cells = [f"{count:>9}", f"{statistics.median(base) * 1000:>6.0f} ms" if base else f"{'-':>9}"]
         for way in WAYS[1:]:
-            ratio = f"{statistics.median(a / b for a, b in zip(times[way], base, strict=True)):.2f}" if base else "-"
-            cells.append(f"{statistics.median(times[way]) * 1000:>6.0f} ms {ratio:>6}")
+            part = f"{ratio(times[way], base):.2f}" if base else "-"
+            cells.append(f"{statistics.median(times[way]) * 1000:>6.0f} ms {part:>6}")
         print("  ".join(cells), flush=True)
-    if asked.json:
-        Path(asked.json).write_text(json.dumps(raw, indent=1))
+    keep(raw, asked.json)
 
 
 if __name__ == "__main__":

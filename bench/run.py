@@ -5,12 +5,14 @@ The budgets are those of docs/design/scale.md, which says of each that fails why
 
 import argparse
 import json
-import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
+
+from figures import ratio
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
@@ -23,15 +25,6 @@ class Row(NamedTuple):
     budget: str
     figure: str
     passed: bool
-
-
-def median(figures: list[float]) -> float:
-    return statistics.median(figures)
-
-
-def ratio(ones: list[float], others: list[float]) -> float:
-    """Median of the ratios of each turn."""
-    return statistics.median(a / b for a, b in zip(ones, others, strict=True))
 
 
 def plugs(raw: Any) -> Iterator[Row]:

@@ -16,6 +16,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from figures import can_be_kept, keep
+
 from ringfence.agent.compose import Settling, compose
 from ringfence.agent.state import State
 from ringfence.flows import BridgePlan, Compiler, Segment
@@ -205,14 +207,13 @@ def main() -> None:
     parser.add_argument("--hosts", type=int, default=64)
     parser.add_argument("--vifs", type=int, default=20000)
     parser.add_argument("--compiling", type=int, default=3, help="hosts that compile flows, too (default: 3)")
-    parser.add_argument("--json", metavar="FILE", help="write all figures, too")
+    can_be_kept(parser)
     asked = parser.parse_args()
     found = []
     for spread in (8, asked.hosts):  # each in a process of its own: what one leaves behind is no other's memory
         with ProcessPoolExecutor(1) as alone:
             found.append(alone.submit(measure, asked.hosts, asked.vifs, spread, asked.compiling).result())
-    if asked.json:
-        Path(asked.json).write_text(json.dumps(found, indent=1))
+    keep(found, asked.json)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ killed and started again, and finds its flows.
 """
 
 import argparse
-import json
 import statistics
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from enforce import Ringfence, until
+from figures import can_be_kept, keep
 
 from ringfence.agent.client import ask
 from ringfence.errors import Unreachable
@@ -49,7 +49,7 @@ def main() -> None:
     parser.add_argument("--vifs", type=int, default=20000, help="of the pool (default: 20000)")
     parser.add_argument("--here", type=int, default=1000, help="of them on this host (default: 1000)")
     parser.add_argument("--turns", type=int, default=5, help="restarts (default: 5)")
-    parser.add_argument("--json", metavar="FILE", help="write every single figure, too")
+    can_be_kept(parser)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rf-") as root:
         side = Start(Path(root), asked.vifs, asked.here)
@@ -70,8 +70,7 @@ def main() -> None:
     print(f"in sync {raw['empty_s'][0]:.1f} s after the start with an empty switch, {again:.1f} s after a restart")
     print(f"flows rewritten by a restart: {max(raw['rewritten'])} at most")
     print(f"memory {now:.0f} MiB, {max(m['VmHWM'] for m in raw['memory'])} MiB at most")
-    if asked.json:
-        Path(asked.json).write_text(json.dumps(raw, indent=1))
+    keep(raw, asked.json)
 
 
 if __name__ == "__main__":

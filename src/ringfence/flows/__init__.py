@@ -3,8 +3,7 @@
 from .compile import Compiler, close_ports, compile_bridge
 from .evaluate import evaluate
 from .flow import Flow, FlowSet
-from .numbers import Numbers
 from .parts import Change
 from .site import BridgePlan, Segment
 
-__all__ = ["BridgePlan", "Change", "Compiler", "Flow", "FlowSet", "Numbers", "Segment", "close_ports", "compile_bridge", "evaluate"]
+__all__ = ["BridgePlan", "Change", "Compiler", "Flow", "FlowSet", "Segment", "close_ports", "compile_bridge", "evaluate"]

@@ -32,11 +32,10 @@ class Compiler:
         Then, and after any other exception, the compiler is of no more use.
         """
         todo: Todo = {}
-        ports = (plan.strangers, plan.others, plan.closed_tags, plan.tags, plan.watched) if plan.segments else None
+        ports = (plan.strangers, plan.others, plan.closed_tags, plan.watched) if plan.segments else None
         segments = {(segment.view.facts.uuid, segment.tag): segment for segment in plan.segments}
-        tags_differ = bool(ports and self._ports and ports[3] != self._ports[3])
         for key, fence in list(self._fences.items()):
-            if key not in segments or tags_differ or not fence.fits(segments[key]):
+            if key not in segments or not fence.fits(segments[key], plan):
                 fence.leave()
                 del self._fences[key]
                 todo.update((part, None) for part in self.flows.parts_of(key))
@@ -48,7 +47,7 @@ class Compiler:
         for key, segment in segments.items():
             site = Site(segment, plan, self.numbers)
             if key not in self._fences:
-                self._fences[key] = Fence(segment, self.numbers)
+                self._fences[key] = Fence(site)
             self._fences[key].take(site, todo)
         change = self.flows.renew(todo)
         self.freed = self.numbers.settle()
@@ -87,5 +86,4 @@ def _watched(flows: FlowSet) -> None:
 def _others(flows: FlowSet, plan: BridgePlan) -> None:
     for port in plan.strangers:
         guest.stranger(flows, port)
-    tags: List[int] = plan.closed_tags
-    party.guests(flows, plan.others, tags)
+    party.guests(flows, plan.others, plan.closed_tags)

@@ -2,20 +2,19 @@
 
 from collections import Counter
 from functools import partial
-from typing import Any, Dict, Iterable, Optional, Set, Tuple
+from typing import Any, Dict, Iterable, Optional, Set
 
 from ..picture import NetworkFacts, NetworkView
 from ..picture.identity import EXTERNAL, Identity
 from ..picture.roster import HOST, MACHINE, Member, Space
 from ..records import NetworkLine
-from ..records.addresses import Prefix, is_single
+from ..records.addresses import Prefix, in_order, is_single
 from ..table import differing
 from . import deliver, guest, party, verdict
 from .classes import Classes
 from .flow import FlowSet
-from .numbers import Numbers
 from .parts import Part, Writer
-from .site import Segment, Site
+from .site import BridgePlan, Segment, Site
 
 Todo = Dict[Part, Optional[Writer]]
 NOBODY_THERE = NetworkView(NetworkFacts("", ""), NetworkLine(), ())
@@ -24,11 +23,12 @@ NOBODY_THERE = NetworkView(NetworkFacts("", ""), NetworkLine(), ())
 class Fence:
     """Remembers what it was last compiled from. A member is the same as long as it is the same object (picture/network.py)."""
 
-    def __init__(self, segment: Segment, numbers: Numbers) -> None:
+    def __init__(self, site: Site) -> None:
+        segment, numbers = site.segment, site.numbers
         self.key = (segment.view.facts.uuid, segment.tag)
-        self._line = segment.view.line
+        self._given = (segment.view.line, site.plan.tags)
         self._numbers = numbers
-        self._net = numbers.network(segment.view.facts.uuid)
+        self._net = site.net
         self._classes = Classes(numbers, self._net)
         self._segment = segment._replace(view=NOBODY_THERE, ports={})
         self._frame: Any = None
@@ -51,9 +51,9 @@ class Fence:
         """Tokens that members beyond the uplinks offer."""
         self._beyond: Optional[Identity] = None
 
-    def fits(self, segment: Segment) -> bool:
-        """Whether nothing but VIFs and ports differs from what was last compiled."""
-        return self._line == segment.view.line
+    def fits(self, segment: Segment, plan: BridgePlan) -> bool:
+        """Whether nothing differs from what was last compiled that the flows of every VIF depend on."""
+        return self._given == (segment.view.line, plan.tags)
 
     def take(self, site: Site, todo: Todo) -> None:
         """Put what is to be written again into ``todo``."""
@@ -76,7 +76,7 @@ class Fence:
             if uuid not in now.view.members and not (there and uuid in now.ports):
                 self._numbers.release_vif(uuid)
             todo[self._part("vif", uuid)] = partial(_vif, site=site, uuid=uuid) if there else None
-        for entry in sorted(entries, key=_order):
+        for entry in sorted(entries, key=in_order):
             todo[self._part("asked", entry)] = partial(party.asked_for, site=site, entry=entry) if entry in now.view.owners else None
         self._reserve(site, todo, entries, routers)
         self._reserve_macs(site, todo, touched)
@@ -104,11 +104,11 @@ class Fence:
         everywhere = view.identity(member)
         (self._classes.hold if sign > 0 else self._classes.drop)([everywhere, *view.entries(member).values()])
         if member.space is not None:
-            self._spaces[member.space] += sign
+            _add(self._spaces, member.space, sign)
         for token in everywhere.needs if here else ():
-            self._needed[token] += sign
+            _add(self._needed, token, sign)
         for token in everywhere.offers if member.vif.migrating or not here else ():
-            self._offered[token] += sign
+            _add(self._offered, token, sign)
         _keep(self._wide, uuid, sign > 0 and here and not member.open and any(not is_single(e) for e in member.policy.own))
         _keep(self._opened, uuid, sign > 0 and here and member.open)
         self._routers.pop(uuid, None)
@@ -129,7 +129,7 @@ class Fence:
             else:
                 wanted = (known - touched) | {entry for entry in touched if view.is_reserved(entry, opened)}
             through = [router for _, router in sorted(self._routers.items())]
-            for entry in sorted(wanted if anew else wanted & touched, key=_order):
+            for entry in sorted(wanted if anew else wanted & touched, key=in_order):
                 write = partial(guest.reserve_open, site=site, entry=entry)
                 if not opened:
                     write = partial(guest.reserve, site=site, routers=through, entry=entry)
@@ -148,7 +148,7 @@ class Fence:
 
     def _bound(self, site: Site, todo: Todo) -> None:
         """Who is judged by its address alone."""
-        spaces = {MACHINE} | {space for space, count in self._spaces.items() if count}
+        spaces = {MACHINE} | set(self._spaces)
         if site.segment.internal:
             spaces.add(HOST)
         for space in sorted(set(self._edges) | spaces, key=lambda one: (one[0], sorted(one[1]))):
@@ -158,7 +158,7 @@ class Fence:
                 table = self._edges[space] = site.view.boundaries(space)
             else:
                 self._numbers.release_space(self._net, space)
-            for entry in sorted(differing(was, table), key=_order):
+            for entry in sorted(differing(was, table), key=in_order):
                 before, after = was.get(entry), table.get(entry)
                 if before != after:
                     self._classes.hold([] if after is None else [after])
@@ -172,8 +172,8 @@ class Fence:
         A halted one too: it may be started elsewhere while this host hears nothing of it. What nobody here needs of them is
         left out: it lets nobody pass.
         """
-        offers = {token for token, count in self._needed.items() if count and self._offered[token]}
-        offers.update(token for token in self._needed if self._needed[token] and token[0] == "peers" and token[1] in now.view.strange)
+        offers = {token for token in self._needed if token in self._offered}
+        offers.update(token for token in self._needed if token[0] == "peers" and token[1] in now.view.strange)
         beyond = Identity(False, frozenset(), frozenset(offers | {EXTERNAL}))
         if beyond == self._beyond:
             return False
@@ -217,9 +217,12 @@ def _vif(flows: FlowSet, site: Site, uuid: str) -> None:
     deliver.vif(flows, site, uuid)
 
 
+def _add(table: Counter, key: Any, sign: int) -> None:
+    """What is counted down to none is no longer in it."""
+    table[key] += sign
+    if not table[key]:
+        del table[key]
+
+
 def _keep(table: Set[str], uuid: str, keep: bool) -> None:
     (table.add if keep else table.discard)(uuid)
-
-
-def _order(entry: Prefix) -> Tuple[int, int, int]:
-    return (entry.version, int(entry.network_address), entry.prefixlen)

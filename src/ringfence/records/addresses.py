@@ -56,7 +56,12 @@ def show_prefix(prefix: Prefix) -> str:
 
 def sort_prefixes(prefixes: Iterable[Prefix]) -> Tuple[Prefix, ...]:
     """Sorted and without repetitions, IPv4 before IPv6."""
-    return tuple(sorted(set(prefixes), key=lambda p: (p.version, int(p.network_address), p.prefixlen)))
+    return tuple(sorted(set(prefixes), key=in_order))
+
+
+def in_order(prefix: Prefix) -> Tuple[int, int, int]:
+    """What prefixes are sorted by."""
+    return (prefix.version, int(prefix.network_address), prefix.prefixlen)
 
 
 def within(inner: Prefix, outer: Prefix) -> bool:

@@ -3,14 +3,16 @@
 import fcntl
 import os
 import time
-from typing import AbstractSet, Dict, List, Optional, Set
+from typing import AbstractSet, Dict, List, Optional, Sequence, Set, Union
 
 from .. import paths
 from ..errors import Unreachable
 from ..flows import Change, FlowSet
+from ..flows.flow import Key
 from ..flows.pipeline import PREFIXES, TABLES
 from .command import vsctl
 from .openflow import PortSession, Session
+from .openflow.message import Raw
 from .ovsdb import BridgeState
 
 
@@ -81,24 +83,17 @@ class BridgeWriter:
         known, self.installed = self.installed, None
         alone = self._lock.acquire()
         try:
+            remove: Sequence[Union[Key, Raw]]
             if change is None or not alone or known is not wanted:
-                changes = self._adopt(wanted, keep)
+                remove, add = self.session.differences(wanted)  # what is right stays as it is
             else:
-                remove = [] if keep else change.remove
-                self.session.commit(remove, change.add)
-                changes = len(remove) + len(change.add)
-            self.installed = None if keep else wanted
-            return changes
+                remove, add = change
+            gone = [] if keep else remove
+            self.session.commit(gone, add)
+            self.installed = wanted if len(gone) == len(remove) else None  # where nothing is left over, all is known
+            return len(gone) + len(add)
         finally:
             self._lock.release()
-
-    def _adopt(self, wanted: FlowSet, keep: bool) -> int:
-        """What is right stays as it is; what is not, or is missing, is put right."""
-        remove, add = self.session.differences(wanted)
-        if keep:
-            remove = []
-        self.session.commit(remove, add)
-        return len(remove) + len(add)
 
     def hold_ports(self, bridge: BridgeState, fenced: Set[str], leave: AbstractSet[str] = frozenset()) -> None:
         """``no-flood`` and ``protected`` for the VIF ports of fenced networks, and for no other that we set.

@@ -136,11 +136,8 @@ class Session:
             greeted = False
         if not greeted:
             self.close()
-            what, mend = (
-                "the bridge does not greet back in OpenFlow 1.{}".format(self.version - 1),
-                "is it among the bridge's protocols, if any are set?",
-            )
-            raise Unreachable(what, self.where, mend)
+            what = "the bridge does not greet back in OpenFlow 1.{}".format(self.version - 1)
+            raise Unreachable(what, self.where, "is it among the bridge's protocols, if any are set?")
 
     def _exchange(self, messages: Iterable[bytes], until: Optional[int]) -> Iterator[m.Message]:
         """Send, and give what comes until the answer ``until``, or (None) until there is any.
