@@ -1,47 +1,110 @@
-"""Tables of immutable things, of which a later one keeps the objects that stay the same, and what differs between two."""
+"""Tables of immutable things, of which the next one shares all that stays the same, and what differs between two."""
 
-from typing import Any, Dict, Optional, Set, TypeVar
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Optional, Set, Tuple, TypeVar, Union
 
 K = TypeVar("K")
 V = TypeVar("V")
+PIECE = 32
+"""Entries of a piece, on average, at most."""
 _NOTHING = object()
 
 
-class Table(Dict[K, V]):
-    """A dict that knows which table it was copied from, and what was put and dropped since; no other change is made."""
+class Table(Mapping[K, V]):
+    """A mapping in pieces: a copy shares them, and a piece is copied when something in it is put or dropped.
 
-    __slots__ = ("_changed", "_origin")
+    So the next table costs what changes, however many entries there are. The order of entries means nothing.
+    """
 
-    def __init__(self, *items: Any) -> None:
-        super().__init__(*items)
-        self._origin: Optional["Table[K, V]"] = None
-        self._changed: Set[K] = set()
+    __slots__ = ("_length", "_own", "_pieces")
+
+    def __init__(self, items: Union[Mapping[K, V], Iterable[Tuple[K, V]]] = ()) -> None:
+        entries: Dict[K, V] = dict(items)
+        self._length = len(entries)
+        self._spread(entries.items(), 1)
+
+    def _spread(self, entries: Iterable[Tuple[K, V]], pieces: int) -> None:
+        while pieces * PIECE < self._length:
+            pieces *= 2
+        self._pieces: List[Dict[K, V]] = [{} for _ in range(pieces)]
+        self._own: Optional[Set[int]] = None
+        """Pieces that no other table has; None where all of them are."""
+        for key, value in entries:
+            self._pieces[hash(key) & (pieces - 1)][key] = value
+
+    def __getitem__(self, key: K) -> V:
+        return self._pieces[hash(key) & (len(self._pieces) - 1)][key]
+
+    def get(self, key: K, default: Any = None) -> Any:
+        return self._pieces[hash(key) & (len(self._pieces) - 1)].get(key, default)
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self._pieces[hash(key) & (len(self._pieces) - 1)]
+
+    def __len__(self) -> int:
+        return self._length
+
+    def __iter__(self) -> Iterator[K]:
+        for piece in self._pieces:
+            yield from piece
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, Table) and len(other._pieces) == len(self._pieces):
+            return all(one is another or one == another for one, another in zip(self._pieces, other._pieces))
+        return super().__eq__(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return "Table({!r})".format(dict(self))
 
     def copy(self) -> "Table[K, V]":
-        made: Table[K, V] = Table(self)
-        made._origin, self._origin = self, None  # no chain of all that ever were
+        made: Table[K, V] = Table.__new__(Table)
+        made._length, made._pieces = self._length, list(self._pieces)
+        made._own, self._own = set(), set()
         return made
 
     def put(self, key: K, value: V) -> None:
-        self[key] = value
-        self._changed.add(key)
+        piece = self._piece(key)
+        self._length += key not in piece
+        piece[key] = value
+        if self._length > len(self._pieces) * PIECE:
+            self._spread(list(self.items()), len(self._pieces) * 2)
 
     def drop(self, key: K) -> None:
+        """Nothing where it is not there."""
         if key in self:
-            del self[key]
-            self._changed.add(key)
+            del self._piece(key)[key]
+            self._length -= 1
+
+    def _piece(self, key: K) -> Dict[K, V]:
+        """Where a key belongs, to be changed."""
+        number = hash(key) & (len(self._pieces) - 1)
+        if self._own is not None and number not in self._own:
+            self._pieces[number] = dict(self._pieces[number])
+            self._own.add(number)
+        return self._pieces[number]
 
 
-def differing(before: Dict[K, V], after: Dict[K, V]) -> Set[K]:
+def table_of(entries: Mapping[K, V]) -> Table[K, V]:
+    """A table with the same entries, to be changed."""
+    return entries.copy() if isinstance(entries, Table) else Table(entries)
+
+
+def differing(before: Mapping[K, V], after: Mapping[K, V]) -> Set[K]:
     """Keys under which the two do not hold the same object, or that only one of them has.
 
-    Costs what differs where ``after`` is a Table that was copied from ``before``, else a look at everything.
+    Costs what differs where one is a Table that came of the other, else a look at everything.
     """
     if before is after:
         return set()
-    if isinstance(after, Table) and after._origin is before:
-        return {key for key in after._changed if before.get(key, _NOTHING) is not after.get(key, _NOTHING)}
-    found = {key for key, value in after.items() if before.get(key) is not value}
+    if isinstance(before, Table) and isinstance(after, Table) and len(before._pieces) == len(after._pieces):
+        pairs = [(one, another) for one, another in zip(before._pieces, after._pieces) if one is not another]
+        return {key for one, another in pairs for key in _differing(one, another)}
+    return _differing(before, after)
+
+
+def _differing(before: Mapping[K, V], after: Mapping[K, V]) -> Set[K]:
+    found = {key for key, value in after.items() if before.get(key, _NOTHING) is not value}
     added = sum(key not in before for key in found)
     if len(before) + added > len(after):
         found.update(key for key in before if key not in after)

@@ -31,8 +31,7 @@ def shown(view: NetworkView) -> dict:
         "macs": view.by_mac,
         "fenced": view.fenced,
         "owners": view.owners,
-        "inside": view.inside,
-        "strange": view.strange,
+        "inside": {entry: view.is_inside(entry) for entry in view.owners},
         "boundaries": {space: view.boundaries(space) for space in SPACES},
         "reserved": (view.reserved(False), view.reserved(True)),
     }

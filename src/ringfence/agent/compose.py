@@ -1,11 +1,11 @@
 """The facts that are enforced: XAPI's where events come, else the last known, with what hooks told of new VIFs."""
 
 import time
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ..picture import Facts, VifFacts
 from ..records import XapiFields
-from ..table import Table, differing
+from ..table import Table, differing, table_of
 from .state import State
 
 SETTLE_S = 2.0
@@ -55,7 +55,12 @@ def compose(base: Optional[Facts], in_sync: bool, state: State) -> Facts:
         elif not in_sync and plug.get("fresh") and plug.get("against", [None]) == [known.line]:
             new = plugged_facts(plug)
             told[plug["vif"]] = known._replace(line=new.line, xapi=new.xapi, mac=new.mac, network=new.network)
-    return facts._replace(vifs=dict(facts.vifs, **told)) if told else facts
+    if not told:
+        return facts
+    vifs = table_of(facts.vifs)
+    for uuid, row in told.items():
+        vifs.put(uuid, row)
+    return facts._replace(vifs=vifs)
 
 
 class Settling:
@@ -81,12 +86,14 @@ class Settling:
         )
         return self._made
 
-    def _rows(self, kind: str, given: Dict[str, Any], now: Dict[str, Any], made: Dict[str, Any], moment: float) -> Dict[str, Any]:
+    def _rows(
+        self, kind: str, given: Mapping[str, Any], now: Mapping[str, Any], made: Mapping[str, Any], moment: float
+    ) -> Mapping[str, Any]:
         """``made``: what came of ``given``."""
         changed = differing(given, now) | {uuid for word, uuid in self._until if word == kind}
         if not changed:
             return made
-        rows: Table[str, Any] = made.copy() if isinstance(made, Table) else Table(made)
+        rows: Table[str, Any] = table_of(made)
         for uuid in changed:
             row = now.get(uuid)
             if row is None:

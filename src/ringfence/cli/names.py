@@ -1,7 +1,7 @@
 """VIFs by whatever they are called: name-labels and uuids of VMs, uuids of VIFs, and what a uuid unambiguously begins with."""
 
 import bisect
-from typing import Any, Dict, Iterable, List, NamedTuple
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple
 
 from ..picture import VifFacts
 
@@ -20,7 +20,7 @@ class Found(NamedTuple):
 class Names:
     """Built once; a look-up costs what it finds."""
 
-    def __init__(self, rows: Dict[str, Dict[str, Any]], vifs: Dict[str, VifFacts]) -> None:
+    def __init__(self, rows: Dict[str, Dict[str, Any]], vifs: Mapping[str, VifFacts]) -> None:
         """``rows``: XAPI's VIFs by reference. ``vifs``: those of guests, by uuid."""
         self._by_uuid: Dict[str, Found] = {}
         self._by_vm: Dict[str, List[Found]] = {}

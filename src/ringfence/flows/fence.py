@@ -2,7 +2,7 @@
 
 from collections import Counter
 from functools import partial
-from typing import Any, Dict, Iterable, Optional, Set
+from typing import Any, Dict, Iterable, Mapping, Optional, Set
 
 from ..picture import NetworkFacts, NetworkView
 from ..picture.identity import EXTERNAL, Identity
@@ -34,7 +34,7 @@ class Fence:
         self._frame: Any = None
         self._spaces: Counter = Counter()
         """How many members have each."""
-        self._edges: Dict[Space, Dict[Prefix, Identity]] = {}
+        self._edges: Dict[Space, Mapping[Prefix, Identity]] = {}
         self._wide: Set[str] = set()
         """Held VIFs here that have a prefix of their own."""
         self._opened: Set[str] = set()
@@ -121,30 +121,38 @@ class Fence:
         view = site.view
         for opened, active in ((False, bool(self._wide)), (True, bool(self._opened))):
             known = self._reserved[opened]
-            anew = active and (not known or (routers and not opened))
             if not active:
-                wanted: Set[Prefix] = set()
-            elif anew:
-                wanted = view.reserved(opened)
+                fresh, gone = set(), set(known)
+            elif not known or (routers and not opened):
+                fresh = view.reserved(opened)
+                gone = known - fresh
             else:
-                wanted = (known - touched) | {entry for entry in touched if view.is_reserved(entry, opened)}
+                fresh = {entry for entry in touched if view.is_reserved(entry, opened)}
+                gone = (known & touched) - fresh
             through = [router for _, router in sorted(self._routers.items())]
-            for entry in sorted(wanted if anew else wanted & touched, key=in_order):
+            for entry in sorted(fresh, key=in_order):
                 write = partial(guest.reserve_open, site=site, entry=entry)
                 if not opened:
                     write = partial(guest.reserve, site=site, routers=through, entry=entry)
                 todo[self._part("reserved", opened, entry)] = write
-            todo.update((self._part("reserved", opened, entry), None) for entry in known - wanted)
-            self._reserved[opened] = wanted
+            todo.update((self._part("reserved", opened, entry), None) for entry in gone)
+            known |= fresh
+            known -= gone
 
     def _reserve_macs(self, site: Site, todo: Todo, touched: Iterable[str]) -> None:
-        everybody = site.view.members.keys() | site.view.closed.keys() if self._opened else set()
-        fresh = everybody - self._reserved_macs
-        fresh.update(uuid for uuid in touched if uuid in everybody)
+        known, view = self._reserved_macs, site.view
+        if not self._opened:
+            fresh, gone = set(), set(known)
+        else:
+            fresh = {uuid for uuid in touched if uuid in view.members or uuid in view.closed}
+            gone = known.intersection(touched) - fresh
+            if not known:
+                fresh = set(view.members) | set(view.closed)
         for uuid in sorted(fresh):
             todo[self._part("reserved-mac", uuid)] = partial(guest.reserve_mac, site=site, uuid=uuid)
-        todo.update((self._part("reserved-mac", uuid), None) for uuid in self._reserved_macs - everybody)
-        self._reserved_macs = everybody
+        todo.update((self._part("reserved-mac", uuid), None) for uuid in gone)
+        known |= fresh
+        known -= gone
 
     def _bound(self, site: Site, todo: Todo) -> None:
         """Who is judged by its address alone."""
@@ -152,8 +160,8 @@ class Fence:
         if site.segment.internal:
             spaces.add(HOST)
         for space in sorted(set(self._edges) | spaces, key=lambda one: (one[0], sorted(one[1]))):
-            was = self._edges.pop(space, {})
-            table: Dict[Prefix, Identity] = {}
+            was: Mapping[Prefix, Identity] = self._edges.pop(space, {})
+            table: Mapping[Prefix, Identity] = {}
             if space in spaces:
                 table = self._edges[space] = site.view.boundaries(space)
             else:
@@ -173,7 +181,9 @@ class Fence:
         left out: it lets nobody pass.
         """
         offers = {token for token in self._needed if token in self._offered}
-        offers.update(token for token in self._needed if token[0] == "peers" and token[1] in now.view.strange)
+        offers.update(
+            token for token in self._needed if token[0] == "peers" and not isinstance(token[1], str) and now.view.strange(token[1])
+        )
         beyond = Identity(False, frozenset(), frozenset(offers | {EXTERNAL}))
         if beyond == self._beyond:
             return False

@@ -1,12 +1,12 @@
 """What XAPI says, as plain rows: the input of a picture."""
 
 from shlex import quote
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, Mapping, NamedTuple, Optional
 
 from ..mac import MAC
 from ..records import XapiFields
 from ..shape import NONE, Items, Keys, check
-from ..table import differing
+from ..table import differing, table_of
 
 
 class VifFacts(NamedTuple):
@@ -51,8 +51,8 @@ class NetworkFacts(NamedTuple):
 class Facts(NamedTuple):
     """The rows of a pool by uuid."""
 
-    vifs: Dict[str, VifFacts] = {}
-    networks: Dict[str, NetworkFacts] = {}
+    vifs: Mapping[str, VifFacts] = {}
+    networks: Mapping[str, NetworkFacts] = {}
     hosts: Dict[str, str] = {}
     """Host name-labels by uuid."""
     pool_line: Optional[str] = None
@@ -75,13 +75,13 @@ class Facts(NamedTuple):
     def changed_by(self, change: Dict[str, Any]) -> "Facts":
         """The inverse of ``change_to``. Raises KeyError, TypeError or ValueError on anything else."""
         check(change, CHANGE)
-        vifs = dict(self.vifs)
+        vifs = table_of(self.vifs)
         for uuid in change.get("gone", ()):
-            vifs.pop(uuid, None)
+            vifs.drop(uuid)
         for row in change["vifs"]:
             mode, ipv4, ipv6 = row["xapi"]
             vif = VifFacts(**dict(row, xapi=XapiFields(mode, tuple(ipv4), tuple(ipv6))))
-            vifs[vif.uuid] = vif
+            vifs.put(vif.uuid, vif)
         networks = {row["uuid"]: NetworkFacts(**row) for row in change["networks"]}
         return Facts(vifs, networks, dict(change["hosts"]), change["pool"])
 

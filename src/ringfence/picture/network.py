@@ -1,7 +1,7 @@
 """A network as policy sees it: its members, what is inside, and the identity of every party on it."""
 
 import ipaddress
-from typing import Dict, FrozenSet, Iterable, Optional, Set, Tuple, TypeVar
+from typing import Dict, FrozenSet, Iterable, Mapping, Optional, Set, Tuple, TypeVar
 
 from ..records import NetworkLine
 from ..records.addresses import LINK_LOCAL, Prefix, is_single, within
@@ -18,7 +18,7 @@ V = TypeVar("V")
 
 
 class NetworkView:
-    """Immutable: ``after`` makes the next one, at the cost of what changes and of copying tables.
+    """Immutable: ``after`` makes the next one, at the cost of what changes, however large the network is.
 
     What stays the same stays the same object in the next view: members with all that was worked out about them, and the
     tables of ``boundaries``. Prefixes among own addresses and peers, and routers, cost a look at all that they may hold.
@@ -28,14 +28,12 @@ class NetworkView:
         self.facts = facts
         self.line = line
         self._roster = Roster()
-        self.owners: Dict[Prefix, Tuple[str, ...]] = {}
+        self.owners: Table[Prefix, Tuple[str, ...]] = Table()
         """uuids of the members that list an address or prefix, sorted."""
-        self._lists: Dict[PeerList, int] = {}
+        self._lists: Table[PeerList, int] = Table()
         """Lists of peers, and how many isolated members have each."""
-        self._peer_entries: Dict[Prefix, FrozenSet[PeerList]] = {}
+        self._peer_entries: Table[Prefix, FrozenSet[PeerList]] = Table()
         self._peered = PrefixSet()
-        self.strange: Set[PeerList] = set()
-        """Lists with an entry that no VIF lists: a machine's, for all that is known."""
         self._gateways = set(line.gateways)
         self._gated = PrefixSet(line.gateways)
         self._spoken_of = {prefix.version for prefix in line.inside}
@@ -43,8 +41,8 @@ class NetworkView:
         self._routed: Set[Prefix] = set()
         self._wide: Dict[str, Member] = {}
         """Members with a prefix of their own."""
-        self.inside: Set[Prefix] = set()
         self._guests = PrefixSet()
+        """What is inside."""
         self._covered: Dict[Prefix, FrozenSet[Token]] = {}
         self._boundaries: Dict[Space, Table[Prefix, Identity]] = {}
         for entry in line.inside:
@@ -55,7 +53,7 @@ class NetworkView:
         """The view with some VIFs as they are now; None for one that is gone."""
         made: NetworkView = NetworkView.__new__(NetworkView)
         made.__dict__.update(self.__dict__)
-        for name in ("_roster", "owners", "_lists", "_peer_entries", "_peered", "strange", "_routers", "_wide", "inside", "_guests"):
+        for name in ("_roster", "owners", "_lists", "_peer_entries", "_peered", "_routers", "_wide", "_guests"):
             setattr(made, name, getattr(self, name).copy())
         made._boundaries = dict(self._boundaries)
         made._take(rows)
@@ -85,9 +83,6 @@ class NetworkView:
         if listed:
             self._list_peers(lists)
         moved = {entry for entry in entries if self._set_inside(entry)}
-        for entry in entries | listed:
-            self._set_strange(entry)
-        self.strange.intersection_update(self._lists)
         self._renew(entries, listed)
         self._bound_again(moved | listed, listed, routers)
 
@@ -95,17 +90,17 @@ class NetworkView:
         owners = set(self.owners.get(entry, ()))
         (owners.add if add else owners.discard)(uuid)
         if owners:
-            self.owners[entry] = tuple(sorted(owners))
+            self.owners.put(entry, tuple(sorted(owners)))
         else:
-            self.owners.pop(entry, None)
+            self.owners.drop(entry)
 
     def _count(self, peer_list: PeerList, add: bool) -> bool:
         """Whether this was the first member with the list, or the last."""
         count = self._lists.get(peer_list, 0) + (1 if add else -1)
         if count:
-            self._lists[peer_list] = count
+            self._lists.put(peer_list, count)
         else:
-            del self._lists[peer_list]
+            self._lists.drop(peer_list)
         return count == (1 if add else 0)
 
     def _list_peers(self, lists: Set[PeerList]) -> None:
@@ -114,13 +109,13 @@ class NetworkView:
         for peer_list in lists:
             alone = frozenset((peer_list,))
             for entry in peer_list:
-                of = self._peer_entries.get(entry, frozenset())
+                of: FrozenSet[PeerList] = self._peer_entries.get(entry, frozenset())
                 of = of | alone if peer_list in self._lists else of - alone
                 if of:
-                    self._peer_entries[entry] = of
+                    self._peer_entries.put(entry, of)
                     self._peered.add(entry)
                 else:
-                    self._peer_entries.pop(entry, None)
+                    self._peer_entries.drop(entry)
                     self._peered.discard(entry)
 
     def _set_inside(self, entry: Prefix) -> bool:
@@ -130,16 +125,10 @@ class NetworkView:
         if not inside and (is_single(entry) or (entry.version not in self._spoken_of and not local)):
             inside = any(uuid not in self._routers for uuid in self.owners.get(entry, ()))
         inside = inside and (is_single(entry) or not local)
-        if inside == (entry in self.inside):
+        if inside == (entry in self._guests):
             return False
-        (self.inside.add if inside else self.inside.discard)(entry)
         (self._guests.add if inside else self._guests.discard)(entry)
         return True
-
-    def _set_strange(self, entry: Prefix) -> None:
-        for peer_list in self._peer_entries.get(entry, ()):
-            nobodys = any(one not in self.owners for one in peer_list)
-            (self.strange.add if nobodys else self.strange.discard)(peer_list)
 
     def _renew(self, entries: Set[Prefix], listed: Set[Prefix]) -> None:
         """Members about which something else follows now, though they are what they were."""
@@ -189,17 +178,17 @@ class NetworkView:
     # What it says.
 
     @property
-    def members(self) -> Dict[str, Member]:
+    def members(self) -> Mapping[str, Member]:
         """By uuid: the VIFs that run."""
         return self._roster.members
 
     @property
-    def closed(self) -> Dict[str, Tuple[VifFacts, str]]:
+    def closed(self) -> Mapping[str, Tuple[VifFacts, str]]:
         """By uuid: the VIFs that do not, with the reason, "" where one is disabled."""
         return self._roster.closed
 
     @property
-    def by_mac(self) -> Dict[str, Tuple[str, ...]]:
+    def by_mac(self) -> Mapping[str, Tuple[str, ...]]:
         """uuids of all VIFs, sorted."""
         return self._roster.by_mac
 
@@ -237,7 +226,11 @@ class NetworkView:
         """Whether an address or prefix belongs to guests."""
         if entry in self._routed or self._gated.containing(entry):
             return False
-        return bool(self._guests.containing(entry)) and not (within(entry, LINK_LOCAL) and entry not in self.inside)
+        return bool(self._guests.containing(entry)) and not (within(entry, LINK_LOCAL) and entry not in self._guests)
+
+    def strange(self, peer_list: PeerList) -> bool:
+        """Whether a list has an entry that no VIF lists: a machine's, for all that is known."""
+        return any(entry not in self.owners for entry in peer_list)
 
     def within_inside(self, entry: Prefix) -> bool:
         """Whether the network's line says that it is inside; gateways are, too."""
@@ -304,7 +297,7 @@ class NetworkView:
             offers.add(EXTERNAL)
         return same(Identity(False, frozenset(), frozenset(offers)))
 
-    def boundaries(self, space: Space) -> Dict[Prefix, Identity]:
+    def boundaries(self, space: Space) -> Mapping[Prefix, Identity]:
         """Longest-prefix table of a space: only entries that differ from what lies around them."""
         if space not in self._boundaries:
             self._boundaries[space] = self._bound(space)
@@ -313,8 +306,8 @@ class NetworkView:
     def _bound(self, space: Space) -> Table[Prefix, Identity]:
         edges = set(EVERYTHING) | set(self._peer_entries)
         if space[0] != "open":
-            edges |= self.inside | self._gateways | self._routed | {LINK_LOCAL}
-        table: Table[Prefix, Identity] = Table()
+            edges |= set(self._guests) | self._gateways | self._routed | {LINK_LOCAL}
+        table: Dict[Prefix, Identity] = {}
         kept = PrefixSet()
         for entry in sorted(edges, key=lambda p: p.prefixlen):
             identity = self.foreign(space, entry)
@@ -322,7 +315,7 @@ class NetworkView:
             if not around or table[around[-1]] != identity:
                 table[entry] = identity
                 kept.add(entry)
-        return table
+        return Table(table)
 
     def entries(self, member: Member) -> Dict[Prefix, Identity]:
         """Own entries of a VIF with its identity there; prefixes are split where a peer list draws a line."""

@@ -1,15 +1,16 @@
 """Sets of prefixes that are asked which of theirs contain an address: the cost is that of the lengths in them."""
 
-from typing import Dict, Iterable, List
+from typing import Dict, Iterable, Iterator, List, Optional
 
 from ..records.addresses import Prefix
+from ..table import Table
 
 
 class PrefixSet:
     """Prefixes of both families."""
 
     def __init__(self, prefixes: Iterable[Prefix] = ()) -> None:
-        self._by_length: Dict[int, Dict[int, Dict[int, Prefix]]] = {4: {}, 6: {}}
+        self._by_length: Dict[int, Dict[int, Table[int, Prefix]]] = {4: {}, 6: {}}
         """By version and length: the prefixes by their leading bits."""
         self._lengths: Dict[int, List[int]] = {4: [], 6: []}
         for prefix in prefixes:
@@ -17,21 +18,30 @@ class PrefixSet:
 
     def copy(self) -> "PrefixSet":
         made = PrefixSet()
-        made._by_length = {v: {length: dict(t) for length, t in tables.items()} for v, tables in self._by_length.items()}
+        made._by_length = {v: {length: t.copy() for length, t in tables.items()} for v, tables in self._by_length.items()}
         made._lengths = dict(self._lengths)
         return made
+
+    def __contains__(self, prefix: Prefix) -> bool:
+        table = self._by_length[prefix.version]
+        return prefix.prefixlen in table and _bits(prefix) in table[prefix.prefixlen]
+
+    def __iter__(self) -> Iterator[Prefix]:
+        for tables in self._by_length.values():
+            for table in tables.values():
+                yield from table.values()
 
     def add(self, prefix: Prefix) -> None:
         table = self._by_length[prefix.version]
         if prefix.prefixlen not in table:
-            table[prefix.prefixlen] = {}
+            table[prefix.prefixlen] = Table()
             self._lengths[prefix.version] = sorted(table)
-        table[prefix.prefixlen][_bits(prefix)] = prefix
+        table[prefix.prefixlen].put(_bits(prefix), prefix)
 
     def discard(self, prefix: Prefix) -> None:
         table = self._by_length[prefix.version]
         if prefix.prefixlen in table:
-            table[prefix.prefixlen].pop(_bits(prefix), None)
+            table[prefix.prefixlen].drop(_bits(prefix))
             if not table[prefix.prefixlen]:
                 del table[prefix.prefixlen]
                 self._lengths[prefix.version] = sorted(table)
@@ -43,7 +53,7 @@ class PrefixSet:
         for length in self._lengths[inner.version]:
             if length > inner.prefixlen:
                 break
-            prefix = table[length].get(number >> (width - length))
+            prefix: Optional[Prefix] = table[length].get(number >> (width - length))
             if prefix is not None:
                 found.append(prefix)
         return found

@@ -73,9 +73,9 @@ class Roster:
         self.members: Table[str, Member] = Table()
         self.closed: Table[str, Tuple[VifFacts, str]] = Table()
         """With the reason, "" where the VIF is disabled."""
-        self.by_mac: Dict[str, Tuple[str, ...]] = {}
+        self.by_mac: Table[str, Tuple[str, ...]] = Table()
         """uuids of all VIFs, sorted."""
-        self._rows: Dict[str, Row] = {}
+        self._rows: Table[str, Row] = Table()
         self._held = 0
         self._shared: Set[str] = set()
         """MACs that several VIFs have."""
@@ -120,19 +120,22 @@ class Roster:
         return made
 
     def _put(self, uuid: str, row: Optional[Row]) -> None:
-        old = self._rows.pop(uuid, None)
+        old: Optional[Row] = self._rows.get(uuid)
+        self._rows.drop(uuid)
         if old is not None:
             self._held -= old.held
             self._name(old.vif.mac, set(self.by_mac[old.vif.mac]) - {uuid})
         if row is not None:
-            self._rows[uuid] = row
+            self._rows.put(uuid, row)
             self._held += row.held
             self._name(row.vif.mac, set(self.by_mac.get(row.vif.mac, ())) | {uuid})
 
     def _name(self, mac: str, uuids: Iterable[str]) -> None:
-        named = self.by_mac[mac] = tuple(sorted(uuids))
-        if not named:
-            del self.by_mac[mac]
+        named = tuple(sorted(uuids))
+        if named:
+            self.by_mac.put(mac, named)
+        else:
+            self.by_mac.drop(mac)
         (self._shared.add if len(named) > 1 else self._shared.discard)(mac)
 
     def _judge(self, uuid: str, fresh: bool) -> Optional[Member]:
