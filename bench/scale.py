@@ -44,9 +44,8 @@ class Cost(NamedTuple):
 class Agent:
     """What ringfenced does with events, without its threads and its switch."""
 
-    def __init__(self, host: str, compiles: bool) -> None:
-        self.host = host
-        self.rows = Rows(host)
+    def __init__(self, compiles: bool) -> None:
+        self.rows = Rows(places=False)
         self.state = State()
         self.settling = Settling()
         self.picture: Picture | None = None
@@ -91,8 +90,7 @@ class PoolOfHosts:
             self.db.create("network", name_label=f"n{n}", bridge=f"xapi{n}", other_config={"ringfence": line})
             for n in range(vifs // NETWORK)
         ]
-        uuids = [self.db.get("host", ref)["uuid"] for ref in self.hosts]
-        self.agents = [Agent(uuid, number < compiling) for number, uuid in enumerate(uuids)]
+        self.agents = [Agent(number < compiling) for number in range(hosts)]
         self.listening = hosts
         """How many agents are told."""
         self.vms: list[str] = []

@@ -61,7 +61,7 @@ class Agent:
         self.drops = Drops(self._numbered_vifs)
         self._saver = Saver(self._snapshot, self._written)
         self.ovsdb = OvsdbWatcher(self.dirty.set)
-        self.xapi = XapiWatcher(Session(), self._changed, self.state.host)
+        self.xapi = XapiWatcher(Session(), self._changed)
         self.upkeep = Upkeep(Session(), self.state.host, presence_s, self.proposals.put)
 
     def _changed(self, changed: bool, rows: Rows, touched: Touched) -> None:

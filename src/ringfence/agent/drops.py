@@ -10,7 +10,7 @@ import os
 import threading
 import time
 from collections import Counter
-from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Set, Tuple
+from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from .. import paths
 from ..errors import RingfenceError
@@ -84,7 +84,7 @@ class Drops(threading.Thread):
     def _begins(self) -> bool:
         """Whether a network is watched, or is so no more, that was not when last looked at."""
         picture, _ = self._numbered()
-        return picture is not None and _watched(picture) != set(self._since)
+        return picture is not None and picture.watched != set(self._since)
 
     def stop(self) -> None:
         self._stopping.set()
@@ -122,7 +122,7 @@ class Drops(threading.Thread):
 
     def _watch(self, picture: Picture) -> None:
         """What was counted while a network was watched goes when that ends."""
-        watched = _watched(picture)
+        watched = picture.watched
         changed = watched ^ set(self._since)
         if changed:
             vifs = {uuid for uuid, vif in picture.facts.vifs.items() if vif.network in changed}
@@ -167,10 +167,6 @@ class Drops(threading.Thread):
             log.warning("event=drops-not-saved reason=%s", error)
 
 
-def _watched(picture: Picture) -> Set[str]:
-    return {uuid for uuid, view in picture.networks.items() if view.watched}
-
-
 def _counted(bridge: str, vifs: Dict[int, str], picture: Picture) -> Iterator[Tuple[str, Tuple[Row, int]]]:
     """The switch's counts by flow. Raises Unreachable."""
     known = picture.facts.vifs
@@ -197,7 +193,7 @@ def _counted(bridge: str, vifs: Dict[int, str], picture: Picture) -> Iterator[Tu
         if known_as is not None and known_as.reason not in (None, "echo") and vif in known and line.endswith("actions=drop"):
             row = Row(vif, "", known_as.reason, picture.view_of(vif).watches(known[vif]))
             yield _key(line, row), (row, ofctl.packets_of(line))
-    for line in ofctl.dump(bridge, LOCAL) if _watched(picture) else ():
+    for line in ofctl.dump(bridge, LOCAL) if picture.watched else ():
         known_as = read_cookie(ofctl.cookie_of(line))
         vif = vifs.get(known_as.number, "") if known_as is not None else ""
         if vif in known and picture.view_of(vif).watches(known[vif]):

@@ -153,7 +153,7 @@ class Requests:
                 "failed": agent.outcome.failed,
                 "problems": [] if picture is None else picture.problems,
                 "tampered": dict(agent.upkeep.mirror.tampered),
-                "watched": [] if picture is None else sorted(view.facts.name for view in picture.networks.values() if view.watched),
+                "watched": [] if picture is None else sorted(picture.facts.networks[uuid].name for uuid in picture.watched),
                 "hosts_without_agent": sorted(agent.upkeep.missing.values()),
             }
 

@@ -4,13 +4,14 @@ import ipaddress
 from typing import Any, Dict, List, NamedTuple, Optional, Set, Tuple, Union
 
 from ..errors import BadRecord
-from ..records import Closed, NetworkLine, PoolLine, effective, parse_network, parse_pool
+from ..records import Closed, NetworkLine, PoolLine, parse_network, parse_pool
 from ..records.addresses import Prefix, is_single, single, within
 from ..table import differing
 from .facts import Facts, NetworkFacts, VifFacts
 from .identity import Identity, Reach, reaches
 from .network import NetworkView
-from .roster import HOST, MACHINE, Row
+from .networks import Networks
+from .roster import HOST, MACHINE
 
 
 class Party(NamedTuple):
@@ -27,56 +28,24 @@ class Picture:
     def __init__(self, facts: Facts, earlier: Optional["Picture"] = None) -> None:
         """``earlier``: what has not changed since is taken over from it."""
         self.facts = facts
-        self.networks: Dict[str, NetworkView] = {}
         self._lines: Dict[str, Union[NetworkLine, Closed]] = {}
         problems: List[str] = []
         self.pool = self._pool(facts, problems)
         before = Facts() if earlier is None else earlier.facts
-        anew = differing(before.networks, facts.networks)
+        anew = {uuid for uuid in differing(before.networks, facts.networks) if before.networks.get(uuid) != facts.networks.get(uuid)}
         if earlier is not None:
-            anew = {uuid for uuid in anew if before.networks.get(uuid) != facts.networks.get(uuid)}
-            self.networks = {uuid: view for uuid, view in earlier.networks.items() if uuid not in anew}
             self._lines = {uuid: line for uuid, line in earlier._lines.items() if uuid not in anew}
         for uuid in sorted(anew & set(facts.networks)):
             self._lines[uuid] = self._line(facts.networks[uuid])
         problems += [line.reason for _, line in sorted(self._lines.items()) if isinstance(line, Closed)]
         self.problems = problems
-        self._take(before, anew)
+        self.networks: Networks = Networks(facts, self._lines, None if earlier is None else earlier.networks, anew)
 
-    def _take(self, before: Facts, anew: Set[str]) -> None:
-        """Bring the networks to the VIFs; those of ``anew`` are looked at from nothing."""
-        vifs = self.facts.vifs
-        rows: Dict[str, Dict[str, Optional[Row]]] = {}
-        for uuid in differing(before.vifs, vifs):
-            was, now = before.vifs.get(uuid), vifs.get(uuid)
-            if was == now:
-                continue
-            if was is not None:
-                rows.setdefault(was.network, {})[uuid] = None
-            if now is not None:
-                rows.setdefault(now.network, {})[uuid] = self._row(now)
-        if anew:
-            for network in anew:
-                rows[network] = {}
-            for vif in vifs.values():
-                if vif.network in anew:
-                    rows[vif.network][vif.uuid] = self._row(vif)
-        for network, changed in rows.items():
-            known = self.networks.get(network)
-            if known is not None:
-                view = known.after(changed)
-            else:
-                line = self._lines.get(network, Closed(""))
-                facts = self.facts.networks.get(network, NetworkFacts(network, network))
-                there = [row for row in changed.values() if row is not None]
-                view = NetworkView(facts, NetworkLine() if isinstance(line, Closed) else line, there)
-            self.networks[network] = view
-            if view.empty:
-                del self.networks[network]
-
-    def _row(self, vif: VifFacts) -> Row:
-        line = self._lines.get(vif.network, Closed("its network is not known"))
-        return Row(vif, line if isinstance(line, Closed) else effective(vif.line, vif.mac, line, vif.xapi))
+    @property
+    def watched(self) -> Set[str]:
+        """uuids of the networks that are only watched."""
+        lines = {uuid: line for uuid, line in self._lines.items() if uuid in self.networks}
+        return {uuid for uuid, line in lines.items() if not isinstance(line, Closed) and line.enforce == "watch"}
 
     @staticmethod
     def _pool(facts: Facts, problems: List[str]) -> PoolLine:

@@ -43,9 +43,9 @@ MIGRATIONS = frozenset({"pool_migrate", "migrate_send"})
 class Rows:
     """Thread-safe. An event costs what it changes: ``facts`` is the same object while no fact has changed."""
 
-    def __init__(self, here: str = "") -> None:
-        """``here``: uuid of a host whose VIFs count as resident nowhere: where they are plugged it sees for itself."""
-        self._here = here
+    def __init__(self, places: bool = True) -> None:
+        """``places``: whether it is among the facts where VMs run. No flow depends on it, and all VMs of a pool may move at once."""
+        self._places = places
         self.tables: Tables = {name: {} for name in CLASSES}
         self._vifs: Table[str, VifFacts] = Table()
         self.facts = Facts(self._vifs)
@@ -90,8 +90,9 @@ class Rows:
     def _count(self, touched: Touched) -> None:
         """Bring the facts up to date."""
         tables, facts = self.tables, self.facts
-        hosts = {row["uuid"]: row["name_label"] for row in tables["host"].values()}
-        host_refs = {ref: row["uuid"] for ref, row in tables["host"].items()}
+        there = tables["host"] if self._places else {}
+        hosts = {row["uuid"]: row["name_label"] for row in there.values()}
+        host_refs = {ref: row["uuid"] for ref, row in there.items()}
         stale: Iterable[str] = set()
         if host_refs != self._hosts:
             self._hosts, stale = host_refs, list(tables["vif"])
@@ -142,8 +143,7 @@ class Rows:
         vm, network = self.tables["vm"].get(row["VM"]), self.tables["network"].get(row["network"])
         if vm is None or network is None or not is_guest(vm) or not MAC.match(row["MAC"].lower()):
             return None
-        host = self.tables["host"].get(vm["resident_on"])
-        return _vif(row, vm, network, None if host is not None and host["uuid"] == self._here else host)
+        return _vif(row, vm, network, self.tables["host"].get(vm["resident_on"]) if self._places else None)
 
     def _of_uuid(self, uuid: str, made: Dict[str, Optional[VifFacts]]) -> Optional[VifFacts]:
         """``made``: by reference, what was read from its row already."""

@@ -17,11 +17,10 @@ log = logging.getLogger("ringfence")
 class XapiWatcher(threading.Thread):
     """``facts`` is the last complete picture; ``in_sync`` says whether events still come."""
 
-    def __init__(self, session: Session, on_change: Callable[[bool, Rows, Touched], None], host: str = "") -> None:
-        """``host``: uuid of our own. ``on_change`` is told whether the facts changed, the rows, and which of them events were about."""
+    def __init__(self, session: Session, on_change: Callable[[bool, Rows, Touched], None]) -> None:
+        """``on_change`` is told whether the facts changed, the rows, and which of them events were about."""
         super().__init__(name="xapi", daemon=True)
         self.session = session
-        self._host = host
         self.facts: Optional[Facts] = None
         self.in_sync = False
         self.token = ""
@@ -32,11 +31,11 @@ class XapiWatcher(threading.Thread):
 
     def run(self) -> None:
         token = ""
-        rows = Rows(self._host)
+        rows = Rows(places=False)
         while not self._stopping.is_set():
             try:
                 if not token:
-                    rows = Rows(self._host)
+                    rows = Rows(places=False)
                 with self._effort:
                     token = self._take(self.session.call("event.from", list(CLASSES), token, 30.0), rows)
                 self._stopping.wait(self._effort.rest)
