@@ -19,7 +19,7 @@ from figures import can_be_kept, keep, ratio
 
 from ringfence import paths
 from ringfence.flows import BridgePlan, Compiler, Segment
-from ringfence.flows.flow import Flow
+from ringfence.flows.flow import Flow, show_key
 from ringfence.picture import Facts, NetworkFacts, Picture, VifFacts
 from ringfence.switch import ofctl
 from ringfence.switch.openflow import Session
@@ -96,7 +96,7 @@ class Site:
 
 
 def text(remove: list[Any], add: list[Flow]) -> tuple[list[str], list[str]]:
-    return [Flow(*key, actions=(), cookie=0).show_key() for key in remove], [str(flow) for flow in add]
+    return [show_key(key) for key in remove], [str(flow) for flow in add]
 
 
 def measure(members: int, turns: int) -> dict[str, Any]:

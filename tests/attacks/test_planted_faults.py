@@ -8,6 +8,8 @@ import pytest
 from lab import BACKEND, Flood, guest, running, udp
 from pools import compiled, mac, picture, vif
 from ringfence.flows import FlowSet, evaluate
+from ringfence.flows.flow import key_of
+from ringfence.flows.match import match, rows
 from ringfence.flows.pipeline import TABLES
 from ringfence.records.addresses import link_local
 from ringfence_lab.folder import wait_for
@@ -35,12 +37,12 @@ def without(table: str, *fields: str, drops: bool = False) -> Callable[[FlowSet]
     def plant(flows: FlowSet) -> FlowSet:
         planted, changed = FlowSet(), 0
         for flow in flows:
-            hit = flow.table == TABLES[table] and {row[0] for row in flow.match} & set(fields) and bool(flow.drops) == drops
+            hit = flow.table == TABLES[table] and {row.name for row in rows(flow.match)} & set(fields) and bool(flow.drops) == drops
             changed += bool(hit)
             if hit and drops:
                 continue
-            rest = tuple(row for row in flow.match if row[0] not in fields)
-            made = flow._replace(match=rest) if hit else flow
+            rest = {name: value if mask is None else (value, mask) for name, value, mask in rows(flow.match) if name not in fields}
+            made = flow._replace(key=key_of(flow.table, flow.priority, match(**rest))) if hit else flow
             planted.flows[made.key] = made
         assert changed, "the fault was not planted"
         return planted

@@ -11,6 +11,7 @@ from pools import LOCAL, UPLINK, compiled, generated, picture, plan, vif
 from ringfence.errors import SwitchRefused, Unreachable
 from ringfence.flows import Compiler, FlowSet, compile_bridge, evaluate
 from ringfence.flows.evaluate import Verdict
+from ringfence.flows.flow import show_key
 from ringfence.flows.frame import read_frame
 from ringfence.flows.pipeline import REASONS
 from ringfence.picture import Picture
@@ -129,7 +130,7 @@ def test_a_fresh_agent_finds_what_is_right_and_what_is_not(switch: DummySwitch, 
     assert ofctl.count("br0") == len(flows)
     missing, changed = (next(f for f in flows if f.table == table and f.actions) for table in (12, 24))
     stale = "cookie=0x5246040000000063,table=21,reg0=99,actions=drop"
-    ofctl.commit("br0", [missing.show_key()], [str(changed._replace(actions=())), stale])
+    ofctl.commit("br0", [show_key(missing.key)], [str(changed._replace(actions=())), stale])
     remove, add = ofctl.differences("br0", flows)
     assert len(remove) == 1
     assert "table=21" in remove[0]

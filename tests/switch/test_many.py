@@ -7,6 +7,7 @@ from pools import UPLINK, compiled, mac, picture, vif
 from ringfence import paths
 from ringfence.flows import FlowSet, evaluate
 from ringfence.flows.flow import clone, load
+from ringfence.flows.match import NOTHING
 from ringfence.switch.openflow import Session
 from ringfence.switch.openflow.message import ADD, flow_mod
 from ringfence_lab.dummy import DummySwitch
@@ -43,7 +44,7 @@ def test_a_broadcast_reaches_the_whole_group_and_nobody_else(switch: DummySwitch
 
 def test_a_flow_that_no_message_holds_is_refused_by_name() -> None:
     flows = FlowSet()
-    flows.add("flood", 1, (), [clone(load("reg3", 1))] * 2000)
+    flows.add("flood", 1, NOTHING, [clone(load("reg3", 1))] * 2000)
     (flow,) = flows
     with pytest.raises(ValueError, match=r"octets, of at most \d+: table=41,priority=1$"):
         flow_mod(ADD, flow.key, 1, flow)

@@ -13,7 +13,8 @@ from scapy.all import IP, UDP, Ether
 
 from pools import compiled, generated, mac, picture, vif
 from ringfence.flows import evaluate
-from ringfence.flows.flow import FlowSet, load, resubmit
+from ringfence.flows.flow import FlowSet, load, resubmit, show_key
+from ringfence.flows.match import NOTHING, canonical, match, rows
 from ringfence.flows.pipeline import NAMES, NEXT, PREFIXES, TABLES, read_cookie
 from ringfence.picture import VifFacts
 
@@ -43,9 +44,9 @@ POOLS = {
 def show(flows: FlowSet) -> str:
     """Tables by name, highest priority first; what a flow does, and at its end what its cookie says."""
     out = []
-    for number, rows in sorted(flows.by_table().items()):
+    for number, those in sorted(flows.by_table().items()):
         out.append(f"[{NAMES[number]}]")
-        for flow in sorted(rows, key=lambda f: (-f.priority, f.show_key())):
+        for flow in sorted(those, key=lambda f: (-f.priority, show_key(f.key))):
             match, _, actions = str(flow).partition(",priority=")[2].partition(",actions=")
             match = match.partition(",")[2] or "*"
             actions = re.sub(r"resubmit\(,(\d+)\)", lambda m: "-> " + NAMES[int(m[1])], actions)
@@ -79,21 +80,36 @@ def test_every_jump_is_declared_and_reachable() -> None:
             todo += NEXT[table]
     assert reached == set(TABLES)
     with pytest.raises(ValueError, match="may not lead to"):
-        FlowSet().add("delivery", 1, (), [resubmit("link")])
+        FlowSet().add("delivery", 1, NOTHING, [resubmit("link")])
 
 
 def test_two_flows_with_one_match_are_refused() -> None:
     flows = FlowSet()
-    flows.add("out", 1, (), [load("reg0", 1)])
+    flows.add("out", 1, NOTHING, [load("reg0", 1)])
     with pytest.raises(ValueError, match="two flows with one match"):
-        flows.add("out", 1, (), [load("reg0", 2)])
+        flows.add("out", 1, NOTHING, [load("reg0", 2)])
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_match_reads_back_in_whatever_order_its_fields_come(seed: int) -> None:
+    chance = random.Random(seed)
+    for flow in compiled(generated(chance), tag=chance.choice([0, 120]))[0]:
+        given = {name: value if mask is None else (value, mask) for name, value, mask in rows(flow.match)}
+        assert match(**given) == flow.match
+        fields, at = [], 0
+        while at < len(flow.match):
+            fields.append(flow.match[at : at + 4 + flow.match[at + 3]])
+            at += len(fields[-1])
+        chance.shuffle(fields)
+        assert canonical(b"".join(fields)) == flow.match
+        assert canonical(flow.match + b"\x80\0\x04\x01\0") is None, "a field that is none of ours"
 
 
 def test_a_wide_own_prefix_makes_no_stranger_a_member() -> None:
     """0.0.0.0/0 in one member's record: no flow takes an address of another VIF for its own."""
     flows, ports = compiled(picture(BACKEND, vif("wide", 1, "ipv4=0.0.0.0/0 groups=blue"), vif("green", 2, "ipv4=10.0.0.21 groups=green")))
     assert ports.keys() == {"wide", "green"}
-    kept = [f for f in flows if f.table == TABLES["ipv4-source"] and "nw_src=10.0.0.21" in f.show_key() and f.drops]
+    kept = [f for f in flows if f.table == TABLES["ipv4-source"] and "nw_src=10.0.0.21" in show_key(f.key) and f.drops]
     assert kept, "no drop for a frame of the wide VIF that bears the address of green"
 
 
@@ -106,7 +122,7 @@ def test_the_flows_do_not_depend_on_the_order_of_the_facts() -> None:
 def test_every_table_that_matches_addresses_tracks_them(seed: int) -> None:
     flows, _ = compiled(generated(random.Random(seed)), tag=120)
     kinds = {"nw_src", "nw_dst", "ipv6_src", "ipv6_dst"}
-    matched = {(NAMES[flow.table], row[0]) for flow in flows for row in flow.match if row[0] in kinds}
+    matched = {(NAMES[flow.table], row.name) for flow in flows for row in rows(flow.match) if row.name in kinds}
     assert len(matched) > 8
     assert not {(table, field) for table, field in matched if field not in PREFIXES.get(table, ())}
     assert all(len(fields) <= 3 for fields in PREFIXES.values())

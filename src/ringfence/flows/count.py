@@ -7,8 +7,9 @@ a share of such counters, and one more for what does not fit into it. That a flo
 counting its copies would cost the switch more than making them (verdict.py).
 """
 
-from .fields import ARP, IPV4, IPV6, match
+from .fields import ARP, IPV4, IPV6
 from .flow import FlowSet, learn, resubmit
+from .match import NOTHING, match
 from .pipeline import BY_ADDRESSES, BY_PARTIES, BY_RECEIVER, BY_SENDER, OVERFLOW, REASON, RECEIVER, SENDER, WATCHED
 
 ADDRESSES = ((IPV4, ("nw_src", "nw_dst")), (IPV6, ("ipv6_src", "ipv6_dst")), (ARP, ("arp_spa", "arp_tpa")))
@@ -20,7 +21,7 @@ SHARE = 512
 
 def shared(flows: FlowSet) -> None:
     # Frames of machines are told apart by whom they are for; those of VIFs here by whom they are from.
-    flows.add("count", 0, (), [learn(BY_SENDER, LIMIT, 0, (SENDER, REASON, WATCHED)), resubmit("counted")])
+    flows.add("count", 0, NOTHING, [learn(BY_SENDER, LIMIT, 0, (SENDER, REASON, WATCHED)), resubmit("counted")])
     to_a_guest = learn(BY_RECEIVER, LIMIT, 0, (SENDER, RECEIVER, REASON, WATCHED))
     flows.add("count", 10, match(**{SENDER: 0}), [to_a_guest, resubmit("counted")])
 

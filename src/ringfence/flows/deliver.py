@@ -2,7 +2,6 @@
 
 from typing import Dict, Iterable, List, Tuple
 
-from .fields import match
 from .flow import (
     FORGET_PORT,
     NORMAL,
@@ -17,6 +16,7 @@ from .flow import (
     resubmit,
     set_receiver,
 )
+from .match import NOTHING, match
 from .pipeline import (
     ARRIVED,
     COPY,
@@ -40,10 +40,10 @@ def shared(flows: FlowSet) -> None:
     # Explicit delivery teaches the switch nothing about the sender: a copy sent back to it does.
     teach = clone(SOURCE_TO_DESTINATION, NORMAL)
     flows.add("learn", 100, match(**{ARRIVED: 1, COPY: 0}), [teach, resubmit("delivery")])
-    flows.add("learn", 0, (), [resubmit("delivery")])
+    flows.add("learn", 0, NOTHING, [resubmit("delivery")])
     flows.add("delivery", 10, match(**{RECEIVER: 0}), [NORMAL])
-    flows.drop("delivery", 0, (), "unmatched")
-    flows.drop("flood", 0, (), "unmatched")
+    flows.drop("delivery", 0, NOTHING, "unmatched")
+    flows.drop("flood", 0, NOTHING, "unmatched")
 
 
 def watched(flows: FlowSet) -> None:

@@ -2,9 +2,10 @@
 
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
-from .fields import Value, mac_number
+from .fields import mac_number
 from .flow import Flow, FlowSet
 from .frame import read_frame
+from .match import Row, rows
 
 MAX_DEPTH = 64
 """The switch's own limit of resubmits that follow one another."""
@@ -99,7 +100,7 @@ def _set_destination(state: _State, mac: int) -> None:
     state.frame = mac.to_bytes(6, "big") + state.frame[6:]
 
 
-def _matches(row: Value, fields: Dict[str, int]) -> bool:
+def _matches(row: Row, fields: Dict[str, int]) -> bool:
     name, value, mask = row
     have = fields.get(name, 0)
     return have == value if mask is None else have & mask == value
@@ -109,7 +110,7 @@ def _best(flows: List[Flow], fields: Dict[str, int]) -> Optional[Flow]:
     """The flow with the highest priority that matches; a conjunction counts once all its clauses are met."""
     clauses: Dict[Tuple[int, int], set] = {}
     for flow in flows:  # highest priority first
-        if not all(_matches(row, fields) for row in flow.match):
+        if not all(_matches(row, fields) for row in rows(flow.match)):
             continue
         if not flow.actions or flow.actions[0][0] != "conjunction":
             return flow

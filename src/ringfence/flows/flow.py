@@ -1,9 +1,10 @@
 """A flow, a set of flows, and the text that ovs-ofctl reads."""
 
+import struct
 from functools import lru_cache
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
-from .fields import Match, show_match
+from .match import Match, show_match
 from .pipeline import NAMES, NEXT, REASON, REASONS, TABLES, WATCHED, cookie, counted_cookie, drop_cookie, read_cookie
 
 LEARNED = {
@@ -17,8 +18,8 @@ LEARNED = {
 """How ovs-actions(7) names the fields that a counter may tell apart."""
 LEARNED.update(("reg{}".format(n), "NXM_NX_REG{}".format(n)) for n in range(16))
 Action = Tuple[Any, ...]
-Key = Tuple[int, int, Match]
-"""Table, priority, match: two flows with one key are one flow to the switch."""
+Key = bytes
+"""Table (one octet), priority (two), and match: two flows with one key are one flow to the switch."""
 
 
 @lru_cache(maxsize=1 << 14)
@@ -68,6 +69,7 @@ FORGET_PORT: Action = ("forget-port",)
 STRIP_TAG: Action = ("strip-tag",)
 PASSED: Action = load(WATCHED, 1)
 """Ends the judgement of a copy that is only watched: there is nothing to count, and nothing is sent."""
+_PLACE = struct.Struct("!BH")
 FORGOTTEN_S = 300
 """How long a counter lives that nothing adds to."""
 
@@ -104,16 +106,26 @@ def show_action(action: Action) -> str:
     raise ValueError("no such action: {!r}".format(action))
 
 
+def key_of(table: int, priority: int, match: Match) -> Key:
+    return _PLACE.pack(table, priority) + match
+
+
 class Flow(NamedTuple):
-    table: int
-    priority: int
-    match: Match
+    key: Key
     actions: Tuple[Action, ...]
     cookie: int
 
     @property
-    def key(self) -> Key:
-        return (self.table, self.priority, self.match)
+    def table(self) -> int:
+        return self.key[0]
+
+    @property
+    def priority(self) -> int:
+        return self.key[1] << 8 | self.key[2]
+
+    @property
+    def match(self) -> Match:
+        return self.key[3:]
 
     @property
     def drops(self) -> str:
@@ -121,14 +133,16 @@ class Flow(NamedTuple):
         known = read_cookie(self.cookie)
         return (known and known.reason) or ""
 
-    def show_key(self) -> str:
-        text = "table={},priority={}".format(self.table, self.priority)
-        return "{},{}".format(text, show_match(self.match)) if self.match else text
-
     def __str__(self) -> str:
         """One line, as ``ovs-ofctl add-flows`` reads it."""
         actions = ",".join(show_action(a) for a in self.actions) or "drop"
-        return "cookie={:#x},{},actions={}".format(self.cookie, self.show_key(), actions)
+        return "cookie={:#x},{},actions={}".format(self.cookie, show_key(self.key), actions)
+
+
+def show_key(key: Key) -> str:
+    """As ovs-ofctl reads it. Raises ValueError for fields that the pipeline never matches."""
+    text = "table={},priority={}".format(*_PLACE.unpack_from(key))
+    return "{},{}".format(text, show_match(key[3:])) if len(key) > 3 else text
 
 
 class FlowSet:
@@ -148,13 +162,13 @@ class FlowSet:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def add(self, table: str, priority: int, rows: Match, actions: List[Action], mark: int = 0) -> None:
-        flow = Flow(TABLES[table], priority, rows, tuple(actions), mark or cookie(1))
+    def add(self, table: str, priority: int, match: Match, actions: List[Action], mark: int = 0) -> None:
+        key = key_of(TABLES[table], priority, match)
+        flow = Flow(key, tuple(actions), mark or cookie(1))
         after = NEXT[table]
         for target in _jumps(actions):
             if NAMES[target] not in after:
                 raise ValueError("table {} may not lead to {}".format(table, NAMES[target]))
-        key = (flow.table, priority, rows)
         known = self.flows.get(key)
         if known is not None and known != flow:
             raise ValueError("two flows with one match: {} and {}".format(known, flow))
@@ -165,11 +179,11 @@ class FlowSet:
         if known is None:
             self.flows[key] = flow
 
-    def drop(self, table: str, priority: int, rows: Match, reason: str, number: int = 0, counted: bool = True) -> None:
+    def drop(self, table: str, priority: int, match: Match, reason: str, number: int = 0, counted: bool = True) -> None:
         """``number``: the VIF that it is about; without one the switch counts for each VIF and reason (count.py) what is ``counted``."""
         known = bool(number) or table == "dispatch" or not counted
         actions = [] if known else [load(REASON, REASONS[reason]), resubmit("count")]
-        self.add(table, priority, rows, actions, drop_cookie(reason, number))
+        self.add(table, priority, match, actions, drop_cookie(reason, number))
 
     def by_table(self) -> Dict[int, List[Flow]]:
         """Each table's flows, highest priority first."""

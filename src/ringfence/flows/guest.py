@@ -6,22 +6,9 @@ from ..picture.identity import Identity
 from ..picture.roster import Member
 from ..records.addresses import Prefix, is_single
 from . import count
-from .fields import (
-    ARP,
-    BROADCAST,
-    FRAGMENT,
-    ICMP,
-    ICMPV6,
-    IGMP,
-    IPV4,
-    IPV6,
-    MULTICAST_BIT,
-    RARP,
-    UDP,
-    match,
-    sources,
-)
+from .fields import ARP, BROADCAST, FRAGMENT, ICMP, ICMPV6, IGMP, IPV4, IPV6, MULTICAST_BIT, RARP, UDP, sources
 from .flow import NORMAL, PASSED, Action, FlowSet, become, load, resubmit
+from .match import NOTHING, match
 from .pipeline import KIND_LOCAL, NETWORK, REASON, REASONS, SENDER, SOURCE, SOURCE_SPACE, cookie
 from .site import Site
 
@@ -52,15 +39,15 @@ def shared(flows: FlowSet) -> None:
     flows.drop("link", 300, match(vlan_tci=TAGGED), "tagged")
     flows.drop("link", 200, match(dl_dst=LINK_CONTROL), "link-control")
     flows.drop("link", 200, match(dl_dst=CISCO_CONTROL), "link-control")
-    flows.drop("link", 0, (), "mac")
+    flows.drop("link", 0, NOTHING, "mac")
 
     flows.add("ethertype", 100, match(dl_type=ARP, arp_op=1), [resubmit("arp")])
     flows.add("ethertype", 100, match(dl_type=ARP, arp_op=2), [resubmit("arp")])
     flows.drop("ethertype", 50, match(dl_type=ARP), "arp")
     flows.add("ethertype", 100, match(dl_type=IPV4), [resubmit("ipv4")])
     flows.add("ethertype", 100, match(dl_type=IPV6), [resubmit("ipv6")])
-    flows.drop("ethertype", 0, (), "ethertype")
-    flows.drop("arp", 0, (), "arp")
+    flows.drop("ethertype", 0, NOTHING, "ethertype")
+    flows.drop("arp", 0, NOTHING, "arp")
 
     flows.drop("ipv4", 400, match(dl_type=IPV4, nw_proto=ICMP, icmp_type=5), "redirect")
     # Clients look at the port that they listen on; a second port here would square the masks that a flood can make.
@@ -72,8 +59,8 @@ def shared(flows: FlowSet) -> None:
     flows.drop("ipv4", 390, match(dl_type=IPV4, nw_proto=UDP, ip_frag=(FRAGMENT, FRAGMENT), dl_dst=MULTICAST), "fragment")
     discover = match(dl_type=IPV4, nw_proto=UDP, nw_src=0, nw_dst=0xFFFFFFFF, tp_src=68, tp_dst=67, dl_dst=BROADCAST)
     flows.add("ipv4", 380, discover, [resubmit("destination")])
-    flows.add("ipv4", 0, (), [resubmit("ipv4-source")])
-    flows.drop("ipv4-source", 0, (), "source")
+    flows.add("ipv4", 0, NOTHING, [resubmit("ipv4-source")])
+    flows.drop("ipv4-source", 0, NOTHING, "source")
 
     flows.drop("ipv6", 400, match(dl_type=IPV6, nw_proto=ICMPV6, ip_frag=(FRAGMENT, FRAGMENT)), "fragment")
     for header in (0, 43, 51, 60):  # what is left when the header behind it is cut off or out of sight
@@ -88,7 +75,7 @@ def shared(flows: FlowSet) -> None:
         flows.drop("ipv6", 390, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=kind), "query")
     flows.add("ipv6", 300, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=135), [resubmit("nd")])
     flows.add("ipv6", 300, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=136), [resubmit("nd")])
-    flows.add("ipv6", 0, (), [resubmit("ipv6-source")])
+    flows.add("ipv6", 0, NOTHING, [resubmit("ipv6-source")])
 
     # Two link-layer options make the switch see no target and no option: no proof that there is none.
     flows.drop("nd", 360, match(nd_target=NOTHING6, **SOLICIT), "neighbour-discovery")
@@ -98,21 +85,21 @@ def shared(flows: FlowSet) -> None:
     flows.drop("nd", 340, match(ipv6_src=NOTHING6, **SOLICIT), "neighbour-discovery")
     flows.add("nd", 300, match(nw_ttl=255, nd_sll=0, dl_dst=UNICAST, **SOLICIT), [resubmit("ipv6-source")])
     flows.add("nd", 300, match(nw_ttl=255, nd_tll=0, **ADVERTISE), [resubmit("nd-target")])
-    flows.drop("nd", 0, (), "neighbour-discovery")
-    flows.drop("nd-target", 0, (), "neighbour-discovery")
+    flows.drop("nd", 0, NOTHING, "neighbour-discovery")
+    flows.drop("nd-target", 0, NOTHING, "neighbour-discovery")
 
     for kind in (133, 131, 132, 143):  # router solicitation, multicast listener reports: what :: may say
         flows.add("ipv6-source", 600, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=kind, ipv6_src=NOTHING6), [resubmit("destination")])
-    flows.drop("ipv6-source", 0, (), "source")
+    flows.drop("ipv6-source", 0, NOTHING, "source")
     # From a MAC that is not its own, for it has one for the asking: what every guest of the network would believe.
     for told in SERVED:
         flows.drop("open", 250, match(**told), "mac")
-    flows.add("open", 0, (), [resubmit("open-address")])
+    flows.add("open", 0, NOTHING, [resubmit("open-address")])
     # What the switch cannot read names no address that could be somebody's; a guest's kernel may read it all the same.
     flows.drop("open-address", 950, match(dl_type=ARP, arp_op=0), "arp")
     for message in (SOLICIT, ADVERTISE):
         flows.drop("open-address", 950, match(nd_target=NOTHING6, **message), "neighbour-discovery")
-    flows.add("open-address", 0, (), [resubmit("foreign-source")])
+    flows.add("open-address", 0, NOTHING, [resubmit("foreign-source")])
 
 
 def stranger(flows: FlowSet, port: int) -> None:

@@ -4,9 +4,10 @@ from typing import Any, Dict, Iterable, List, Sequence
 
 from ..picture.roster import HOST, MACHINE, Member, Space
 from ..records.addresses import Prefix, is_single
-from .fields import ARP, BROADCAST, IPV4, IPV6, RARP, TAGS, UDP, match, sources, targets
+from .fields import ARP, BROADCAST, IPV4, IPV6, RARP, TAGS, UDP, sources, targets
 from .flow import NORMAL, PASSED, Action, FlowSet, become, clone, load, resubmit
 from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
+from .match import NOTHING, match
 from .pipeline import (
     ARRIVED,
     DESTINATION,
@@ -35,12 +36,12 @@ def shared(flows: FlowSet) -> None:
     flows.drop("arrival", 350, match(dl_type=ARP, arp_op=0), "arrival-source")
     for kind in (SOLICIT, ADVERTISE):  # what the switch cannot read, a guest's kernel may
         flows.drop("arrival", 350, match(nd_target=NOTHING6, **kind), "arrival-source")
-    flows.add("arrival", 0, (), [resubmit("foreign-source")])
+    flows.add("arrival", 0, NOTHING, [resubmit("foreign-source")])
     for unspecified in ({"dl_type": IPV4, "nw_src": 0}, {"dl_type": ARP, "arp_spa": 0}, {"dl_type": IPV6, "ipv6_src": NOTHING6}):
         flows.add("arrival-address", 600, match(**unspecified), [resubmit("destination")])
-    flows.drop("arrival-address", 0, (), "arrival-source")
-    flows.add("foreign-source", 0, (), [resubmit("destination")])
-    flows.drop("destination", 0, (), "unmatched")
+    flows.drop("arrival-address", 0, NOTHING, "arrival-source")
+    flows.add("foreign-source", 0, NOTHING, [resubmit("destination")])
+    flows.drop("destination", 0, NOTHING, "unmatched")
     # To no address of the receiver in particular: its class was loaded with its number.
     for nobody in (
         {"dl_type": IPV4, "nw_dst": 0xFFFFFFFF},
@@ -50,8 +51,8 @@ def shared(flows: FlowSet) -> None:
         {"dl_type": IPV6, "ipv6_dst": (0xFF << 120, 0xFF << 120)},
     ):
         flows.add("destination-address", 600, match(**nobody), [resubmit("out")])
-    flows.drop("destination-address", 0, (), "destination-address")
-    flows.add("foreign-destination", 0, (), [resubmit("out")])
+    flows.drop("destination-address", 0, NOTHING, "destination-address")
+    flows.add("foreign-destination", 0, NOTHING, [resubmit("out")])
 
 
 def watched(flows: FlowSet) -> None:

@@ -7,8 +7,8 @@ costs no flow here; a new identity costs one flow a token.
 from typing import Dict
 
 from ..picture.identity import Identity, Token
-from .fields import match
 from .flow import FlowSet, conjunction, resubmit
+from .match import NOTHING, match
 from .pipeline import COPY, DESTINATION, ISOLATED, KIND_NETWORK, SOURCE, cookie
 from .site import Site
 
@@ -19,7 +19,7 @@ STAGES = (("out", "in", SOURCE, DESTINATION), ("in", "learn", DESTINATION, SOURC
 def shared(flows: FlowSet) -> None:
     for table, after, subject, _ in STAGES:
         flows.add(table, 100, match(**{subject: (0, ISOLATED)}), [resubmit(after)])
-        flows.drop(table, 0, (), "unreachable-{}".format(table))
+        flows.drop(table, 0, NOTHING, "unreachable-{}".format(table))
         flows.drop(table, 1, match(**{COPY: 1}), "unreachable-{}".format(table), counted=False)  # that a stranger gets none is no drop
 
 

@@ -3,7 +3,7 @@
 import fcntl
 import os
 import time
-from typing import AbstractSet, Dict, List, Optional, Sequence, Set, Union
+from typing import AbstractSet, Dict, List, Optional, Sequence, Set
 
 from .. import paths
 from ..errors import Unreachable
@@ -12,7 +12,6 @@ from ..flows.flow import Key
 from ..flows.pipeline import PREFIXES, TABLES
 from .command import vsctl
 from .openflow import PortSession, Session
-from .openflow.message import Raw
 from .ovsdb import BridgeState
 
 
@@ -83,7 +82,7 @@ class BridgeWriter:
         known, self.installed = self.installed, None
         alone = self._lock.acquire()
         try:
-            remove: Sequence[Union[Key, Raw]]
+            remove: Sequence[Key]
             if change is None or not alone or known is not wanted:
                 remove, add = self.session.differences(wanted)  # what is right stays as it is
             else:

@@ -4,10 +4,10 @@ import struct
 from functools import lru_cache
 from typing import Iterable
 
-from ...flows.fields import mac_number
+from ...flows.fields import FIELDS
 from ...flows.flow import FORGOTTEN_S, Action
+from ...flows.match import header, match, port_number
 from ...flows.pipeline import TABLES, counted_cookie
-from .match import WIRE, encode_field, header, port_number
 
 NICIRA = 0x2320
 IN_PORT, NORMAL = 0xFFF8, 0xFFFA
@@ -50,7 +50,7 @@ def _learn(kind: int, limit: int, ethertype: int, fields: Iterable[str], number:
         body += struct.pack("!HHIH", 1 << 13 | 16, ethertype, LEARNED["dl_type"], 0)
     for name in fields:
         field = struct.pack("!IH", LEARNED[name] if name in LEARNED else header(name), 0)
-        body += struct.pack("!H", 8 * WIRE[name][2]) + field + field
+        body += struct.pack("!H", 8 * FIELDS[name].size) + field + field
     return _own(LEARN, body + bytes(-(10 + len(body)) % 8))
 
 
@@ -68,7 +68,7 @@ def encode_action(action: Action) -> bytes:
     if kind == "clone":
         return _own(CLONE, bytes(6) + encode_actions(action[1]))
     if kind == "set-dl_dst":
-        return struct.pack("!HH", 25, 16) + encode_field(WIRE["dl_dst"], mac_number(action[1])) + bytes(2)
+        return struct.pack("!HH", 25, 16) + match(dl_dst=action[1]) + bytes(2)
     if kind == "learn":
         return _learn(*action[1:])
     if kind == "conjunction":

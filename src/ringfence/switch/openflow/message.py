@@ -1,12 +1,12 @@
 """Messages as bytes (OpenFlow 1.4.1, section 7)."""
 
 import struct
-from typing import Dict, Iterator, NamedTuple, Optional, Tuple, Union
+from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
-from ...flows.flow import Action, Flow, Key
+from ...flows.flow import Action, Flow, Key, show_key
+from ...flows.match import NOTHING, Match
 from ...flows.pipeline import COOKIE_MASK, MARK
 from .action import encode_actions
-from .match import encode_match, wrap_match
 
 VERSION = 5
 """OpenFlow 1.4 on the wire."""
@@ -27,6 +27,8 @@ _FLOW_MOD = struct.Struct("!QQBBHHHIIIHH")
 _FLOW_STATS = struct.Struct("!HBx8xH10xQ")
 """Length, table, priority and cookie; packet counts follow, and the match at octet 48."""
 _APPLY = struct.Struct("!HH4x")
+_MATCH = struct.Struct("!HH")
+_PLACE = struct.Struct("!BH")
 _ERRORS: Dict[Tuple[int, int], str] = {
     (5, 1): "OFPFMFC_TABLE_FULL",
     (5, 2): "OFPFMFC_BAD_TABLE_ID",
@@ -34,10 +36,6 @@ _ERRORS: Dict[Tuple[int, int], str] = {
     (17, 11): "OFPBFC_MSG_FAILED",
 }
 """Names of the errors that an operator may meet; others go by number (OpenFlow 1.4.1, section 7.5.4)."""
-
-
-Raw = Tuple[int, int, bytes]
-"""Table, priority, and the fields of a match as the switch writes them."""
 
 
 class Message(NamedTuple):
@@ -75,18 +73,24 @@ def encode_instructions(actions: Tuple[Action, ...]) -> bytes:
     return _APPLY.pack(4, 8 + len(body)) + body
 
 
-def flow_mod(command: int, key: Union[Key, "Raw"], xid: int, flow: Optional[Flow] = None) -> bytes:
+def _wrapped(match: Match) -> bytes:
+    """``struct ofp_match``."""
+    length = 4 + len(match)
+    return _MATCH.pack(1, length) + match + bytes(-length % 8)
+
+
+def flow_mod(command: int, key: Key, xid: int, flow: Optional[Flow] = None) -> bytes:
     """Of a flow to add or modify, or of the key of one to delete. Raises ValueError for one that fits into no message."""
-    table, priority, match = key
+    table, priority = _PLACE.unpack_from(key)
     cookie, instructions = 0, b""
     if flow is not None:
         cookie = flow.cookie
         try:
             instructions = encode_instructions(flow.actions)
         except ValueError as error:
-            raise ValueError("{}: {}".format(error, flow.show_key())) from None
+            raise ValueError("{}: {}".format(error, show_key(flow.key))) from None
     head = _FLOW_MOD.pack(cookie, 0, table, command, 0, 0, priority, NONE, NONE, NONE, 0, 0)
-    return message(FLOW_MOD, xid, head + (wrap_match(match) if isinstance(match, bytes) else encode_match(match)) + instructions)
+    return message(FLOW_MOD, xid, head + _wrapped(key[3:]) + instructions)
 
 
 def bundle_control(what: int, bundle: int, xid: int) -> bytes:
@@ -99,7 +103,7 @@ def bundle_add(bundle: int, xid: int, inner: bytes) -> bytes:
 
 def count_request(xid: int) -> bytes:
     """How many flows of ours there are, in all tables."""
-    body = struct.pack("!B3xII4xQQ", 0xFF, NONE, NONE, MARK << 48, COOKIE_MASK) + encode_match(())
+    body = struct.pack("!B3xII4xQQ", 0xFF, NONE, NONE, MARK << 48, COOKIE_MASK) + _wrapped(NOTHING)
     return message(MULTIPART_REQUEST, xid, struct.pack("!HH4x", AGGREGATE, 0) + body)
 
 
@@ -111,14 +115,15 @@ def read_count(body: bytes) -> int:
 class Installed(NamedTuple):
     """A flow as the switch tells of it."""
 
-    key: Raw
+    key: Key
+    """Its fields in the switch's own order."""
     cookie: int
     instructions: bytes
 
 
 def flows_request(xid: int) -> bytes:
     """Every flow of ours, in as many replies as it takes."""
-    body = struct.pack("!B3xII4xQQ", 0xFF, NONE, NONE, MARK << 48, COOKIE_MASK) + encode_match(())
+    body = struct.pack("!B3xII4xQQ", 0xFF, NONE, NONE, MARK << 48, COOKIE_MASK) + _wrapped(NOTHING)
     return message(MULTIPART_REQUEST, xid, struct.pack("!HH4x", FLOW, 0) + body)
 
 
@@ -135,8 +140,8 @@ def read_flows(body: bytes) -> Iterator[Installed]:
         length, table, priority, cookie = _FLOW_STATS.unpack_from(body, at)
         start = at + 48
         (size,) = struct.unpack_from("!H", body, start + 2)
-        match = body[start + 4 : start + size]
-        yield Installed((table, priority, match), cookie, body[start + (size + 7) // 8 * 8 : at + length])
+        key = _PLACE.pack(table, priority) + body[start + 4 : start + size]
+        yield Installed(key, cookie, body[start + (size + 7) // 8 * 8 : at + length])
         at += length
 
 

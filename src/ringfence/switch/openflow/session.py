@@ -5,13 +5,13 @@ import os
 import select
 import socket
 import time
-from typing import Iterable, Iterator, List, Optional, Tuple, Union
+from typing import Iterable, Iterator, List, Optional, Tuple
 
 from ... import paths
 from ...errors import SwitchRefused, Unreachable
-from ...flows.flow import Flow, FlowSet, Key
+from ...flows.flow import Flow, FlowSet, Key, show_key
+from ...flows.match import canonical
 from . import message as m
-from .match import decode_match
 
 TIMEOUT_S = 30.0
 CHUNK = 1 << 18
@@ -34,7 +34,7 @@ class Session:
 
     # What is asked for.
 
-    def commit(self, remove: Iterable[Union[Key, m.Raw]], add: Iterable[Flow]) -> None:
+    def commit(self, remove: Iterable[Key], add: Iterable[Flow]) -> None:
         """Deletes and adds in one transaction: all of it or none. Raises SwitchRefused, which names the flow, or Unreachable."""
         keys, flows = list(remove), list(add)
         if not keys and not flows:
@@ -65,7 +65,7 @@ class Session:
         if errors:
             raise SwitchRefused(errors[0], self.bridge, "its flows are as they were before")
 
-    def differences(self, wanted: FlowSet) -> Tuple[List[m.Raw], List[Flow]]:
+    def differences(self, wanted: FlowSet) -> Tuple[List[Key], List[Flow]]:
         """What to remove and to add so that our flows on the bridge are the wanted ones. Raises Unreachable.
 
         Compared is what the switch would be sent with what it reads back: a flow that it writes in another way than we do is
@@ -77,9 +77,7 @@ class Session:
         missing = set(wanted.flows)
         for reply in self._exchange([m.flows_request(xid)], xid):
             for there in m.read_flows(reply.body) if reply.kind == m.MULTIPART_REPLY and reply.xid == xid else ():
-                table, priority, fields = there.key
-                key = (table, priority, decode_match(fields))
-                flow = wanted.flows.get(key)  # type: ignore[arg-type]
+                flow = _among(wanted, there.key)
                 if flow is None:
                     remove.append(there.key)
                     continue
@@ -205,11 +203,19 @@ class Session:
         return found
 
 
-def _shown(key: Union[Key, m.Raw]) -> str:
-    table, priority, match = key
-    if isinstance(match, bytes):
-        return "table={},priority={} and the fields {}".format(table, priority, match.hex())
-    return Flow(table, priority, match, (), 0).show_key()
+def _among(flows: FlowSet, key: Key) -> Optional[Flow]:
+    flow = flows.flows.get(key)
+    if flow is None:  # another version of the switch may write the fields in another order
+        fields = canonical(key[3:])
+        flow = None if fields is None else flows.flows.get(key[:3] + fields)
+    return flow
+
+
+def _shown(key: Key) -> str:
+    try:
+        return show_key(key)
+    except ValueError:
+        return "{} and the fields {}".format(show_key(key[:3]), key[3:].hex())
 
 
 def _chunks(messages: Iterable[bytes]) -> Iterator[bytes]:
