@@ -7,7 +7,31 @@ from ..errors import BadRecord
 
 Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Prefix = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
-LINK_LOCAL = ipaddress.ip_network("fe80::/10")
+
+
+class Prefix4(ipaddress.IPv4Network):
+    """As its base, which it equals. It works out its hash once: a pool's prefixes are looked up by the million."""
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash: int = super().__hash__()
+            return self._hash
+
+
+class Prefix6(ipaddress.IPv6Network):
+    """As Prefix4."""
+
+    def __hash__(self) -> int:
+        try:
+            return self._hash
+        except AttributeError:
+            self._hash: int = super().__hash__()
+            return self._hash
+
+
+LINK_LOCAL = Prefix6("fe80::/10")
 
 
 def parse_prefix(text: str, version: Optional[int] = None, lenient: bool = False) -> Prefix:
@@ -19,7 +43,7 @@ def parse_prefix(text: str, version: Optional[int] = None, lenient: bool = False
     word = text.strip()
     if "/" not in word and "%" not in word:
         try:  # the usual case first: an interface is two objects more
-            network = (ipaddress.IPv6Network if ":" in word else ipaddress.IPv4Network)(word)
+            network = (Prefix6 if ":" in word else Prefix4)(word)
         except ValueError:
             pass
         else:
@@ -32,7 +56,7 @@ def parse_prefix(text: str, version: Optional[int] = None, lenient: bool = False
             "{!r} is not an address or prefix".format(text),
             mend="write 10.0.0.5, 10.0.0.0/24, 2001:db8::5 or 2001:db8::/64",
         ) from None
-    network = interface.network
+    network = (Prefix4 if interface.version == 4 else Prefix6)(interface.network)
     if "%" in word:
         raise BadRecord("{!r} has a zone".format(text), mend="leave out the part from % on")
     if version and network.version != version:
@@ -73,7 +97,7 @@ def within(inner: Prefix, outer: Prefix) -> bool:
 
 
 def single(address: Address) -> Prefix:
-    return ipaddress.ip_network(address)
+    return (Prefix4 if address.version == 4 else Prefix6)(address)
 
 
 def singles(prefixes: Iterable[Prefix]) -> Tuple[Prefix, ...]:
@@ -85,7 +109,7 @@ def link_local(mac: str) -> Prefix:
     """The link-local address that is derived from a MAC (RFC 4291, appendix A)."""
     octets = [int(o, 16) for o in mac.split(":")]
     eui = [octets[0] ^ 2, octets[1], octets[2], 0xFF, 0xFE] + octets[3:]
-    return ipaddress.ip_network((0xFE80 << 112) | int.from_bytes(bytes(eui), "big"))
+    return Prefix6((0xFE80 << 112) | int.from_bytes(bytes(eui), "big"))
 
 
 def show_all(prefixes: Iterable[Prefix]) -> List[str]:

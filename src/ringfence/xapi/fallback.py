@@ -19,24 +19,25 @@ class Fallback:
 
     def __init__(self, session: Session) -> None:
         self.session = session
-        self._written: Dict[str, Row] = {}
-        """By VIF: the row as it was when we last wrote; the event about that is still under way."""
+        self._written: Dict[str, Dict[str, Row]] = {}
+        """By VM and VIF: the row as it was when we last wrote; the event about that is still under way."""
 
     def forget(self, vm: str) -> None:
         """The VM is gone, or another host's."""
-        self._written = {ref: row for ref, row in self._written.items() if row["VM"] != vm}
+        self._written.pop(vm, None)
 
     def look(self, vm: str, row: Row, rows: Rows) -> float:
         """Bring the modes of a VM's VIFs right; seconds until it must be looked at again, 0 for no need."""
         later = 0.0
+        written = self._written.setdefault(vm, {})
         closing = _pool_line(rows).no_agent == "closed"
         for ref, vif in rows.vifs_of(vm):
             network = rows.get("network", vif["network"])
-            if network is None or self._written.get(ref) is vif:
+            if network is None or written.get(ref) is vif:
                 continue
             try:
                 if self._one(ref, vif, closing and _must_close(vif, network)):
-                    self._written[ref] = vif
+                    written[ref] = vif
             except RingfenceError as error:
                 log.warning("vif=%s/%s event=fallback-failed reason=%s", row["name_label"], vif["device"], error)
                 later = RETRY_S

@@ -3,7 +3,7 @@
 import logging
 import subprocess
 import time
-from typing import Callable, Dict, List, Optional, Tuple
+from typing import Callable, Dict, List, Optional
 
 from ..errors import BadRecord, RingfenceError
 from ..records import parse_pool, parse_record
@@ -24,8 +24,6 @@ MOST_KEYS = 32
 SHOWN = 200
 """Characters of a foreign value in a log line."""
 
-_Key = Tuple[str, str]
-
 
 class Mirror:
     """Looks after the vm-data of one VM at a time; called by one thread."""
@@ -37,9 +35,10 @@ class Mirror:
         self.tampered: Dict[str, int] = {}
         """How often, by VIF name."""
         self._propose = propose
-        self._same: Dict[_Key, Optional[str]] = {}
+        self._same: Dict[str, Dict[str, Optional[str]]] = {}
         """By VM and key: what mirror and anchor both said last."""
-        self._gone: Dict[_Key, float] = {}
+        self._gone: Dict[str, Dict[str, float]] = {}
+        """When (monotonic) a key was first seen to be gone."""
         self._written: Dict[str, Row] = {}
         """By VM: the row as it was when we last wrote; it says nothing about what came of that."""
         self._again = Backoff(FIRST_S, LONGEST_S)
@@ -47,9 +46,8 @@ class Mirror:
     def forget(self, vm: str) -> None:
         """The VM is gone, or another host's."""
         self._written.pop(vm, None)
-        for table in (self._same, self._gone):
-            for key in [k for k in table if k[0] == vm]:
-                del table[key]
+        self._same.pop(vm, None)
+        self._gone.pop(vm, None)
 
     def look(self, vm: str, row: Row, rows: Rows) -> float:
         """Bring the mirrors of a VM (reference, row) right; seconds until it must be looked at again, 0 for no need."""
@@ -73,30 +71,31 @@ class Mirror:
         return FIRST_S if len(keys) > MOST_KEYS else 0.0
 
     def _one(self, vm: str, row: Row, rows: Rows, key: str, have: Optional[str], ref: str, vif: Row) -> float:
-        name, want = (vm, key), vif["other_config"].get(KEY)
+        same, gone = self._same.setdefault(vm, {}), self._gone.setdefault(vm, {})
+        want = vif["other_config"].get(KEY)
         if have == want:
-            self._same[name] = want
-            self._gone.pop(name, None)
+            same[key] = want
+            gone.pop(key, None)
             return 0.0
-        foreign = have != self._same[name] if name in self._same else have is not None
+        foreign = have != same[key] if key in same else have is not None
         if have is None and foreign:
-            since = self._gone.setdefault(name, time.monotonic())
+            since = gone.setdefault(key, time.monotonic())
             left = since + SETTLE_S - time.monotonic()
             if left > 0:
                 return left
-        self._gone.pop(name, None)
+        gone.pop(key, None)
         if foreign:
-            anchor_stands = want is None or self._same.get(name) == want
+            anchor_stands = want is None or same.get(key) == want
             if have is not None and anchor_stands and self._adopts(rows, have):
-                return self._adopt(name, ref, vif, have)
-            wait = self._again.due(name)
+                return self._adopt(vm, key, ref, vif, have)
+            wait = self._again.due((vm, key))
             if wait:
                 return wait
-            self._again.done(name)
+            self._again.done((vm, key))
             self._report(row, key, have, vif)
         wait = self._put(vm, row, key, want)
         if not wait:
-            self._same[name] = want
+            same[key] = want
         return wait
 
     def _put(self, vm: str, row: Row, key: str, want: Optional[str]) -> float:
@@ -130,7 +129,7 @@ class Mirror:
         except BadRecord:
             return False
 
-    def _adopt(self, name: _Key, ref: str, vif: Row, have: str) -> float:
+    def _adopt(self, vm: str, key: str, ref: str, vif: Row, have: str) -> float:
         record = parse_record(have)
         line = str(record if record.mac else record._replace(mac=vif["MAC"].lower()))
         try:
@@ -139,7 +138,7 @@ class Mirror:
             log.warning("vif=%s event=adopt-failed reason=%s", vif["uuid"], error)
             return FIRST_S
         log.info("vif=%s event=adopted line=%s", vif["uuid"], _shown(line))
-        self._same[name] = have  # the anchor's event comes; then the mirror follows its canonical form
+        self._same[vm][key] = have  # the anchor's event comes; then the mirror follows its canonical form
         return 0.0
 
 
