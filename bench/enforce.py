@@ -38,6 +38,7 @@ GROUP = 20
 JOINER = HERE
 PATIENCE_S = 300.0
 SCHEMAS = "/usr/share/ovn"
+HOSTS_OF_A_NETWORK = 8
 ALL_TURNS = 5
 """Of what takes seconds with many ports: starts, and joins of all at once."""
 LINE = "{:>7}  {:>9} {:>7} {:>6}  {:>9} {:>7} {:>6}  {:>9} {:>7} {:>6}  {:>9} {:>6}  {:>9} {:>4}"
@@ -166,8 +167,12 @@ class Side(ABC):
 class Ringfence(Side):
     name = "ringfence"
 
-    def __init__(self, folder: Path, count: int, here: int = HERE) -> None:
+    def __init__(self, folder: Path, count: int, here: int = HERE, size: int = 0) -> None:
+        """``size``: of the networks, each a VLAN and on HOSTS_OF_A_NETWORK hosts alike; 0 is one network for all ports."""
         super().__init__(folder, count)
+        share = size // HOSTS_OF_A_NETWORK if size else here
+        places = {number: divmod(number - 1, size or count) for number in range(1, count + 1)}
+        local = [number for number, (_, at) in places.items() if at < share][:here]
         self.switch.start()
         control = self.switch.folder / f"ovs-vswitchd.{(self.switch.folder / 'ovs-vswitchd.pid').read_text().strip()}.ctl"
         control.symlink_to(self.switch.folder / "vswitchd.ctl")
@@ -176,17 +181,20 @@ class Ringfence(Side):
         elsewhere = self.database.create("host", name_label="h2", enabled=True)
         self.database.create("pool", name_label="pool", master=host, other_config={"ringfence": "no-agent=stock"})
         line = "default=isolated inside=10.0.0.0/8 gateways=10.255.255.1"
-        network = self.database.create("network", name_label="backend", bridge="br0", other_config={"ringfence": line})
-        uuids = {}
+        networks = [
+            self.database.create("network", name_label=f"n{n}", bridge=f"xapi{n}" if size else "br0", other_config={"ringfence": line})
+            for n in range(-(-count // (size or count)))
+        ]
+        here_too, uuids = set(local), {}
         self.refs: dict[int, str] = {}
         for number in range(1, count + 1):
             vm = self.database.create(
-                "VM", name_label=f"vm{number}", power_state="Running", resident_on=host if number <= here else elsewhere, domid=number
+                "VM", name_label=f"vm{number}", power_state="Running", resident_on=host if number in here_too else elsewhere, domid=number
             )
             ref = self.refs[number] = self.database.create(
                 "VIF",
                 VM=vm,
-                network=network,
+                network=networks[places[number][0]],
                 device="0",
                 MAC=mac(number),
                 locking_mode="network_default",
@@ -196,9 +204,12 @@ class Ringfence(Side):
         self.server = serve(Xapi(self.database), folder / "var/lib/xcp/xapi")
         (folder / "etc").mkdir()
         (folder / "etc/xensource-inventory").write_text(f"INSTALLATION_UUID='{self.database.get('host', host)['uuid']}'\n")
-        self.switch.bridge([("eth0", 60000, 0)] + [(f"vif{number}.0", number, 0) for number in range(1, here + 1)], [])
+        tags = {number: places[number][0] + 1 if size else 0 for number in local}
+        self.switch.bridge([("eth0", 60000, 0)] + [(f"vif{number}.0", number, tag) for number, tag in tags.items()], [])
         words = []
-        for number in range(1, here + 1):
+        for tag in sorted(set(tags.values()) - {0}):
+            words += ["--", "add-br", f"xapi{tag - 1}", "br0", str(tag)]
+        for number in local:
             ids = [f"external_ids:xs-vif-uuid={uuids[number]}", f'external_ids:attached-mac="{mac(number)}"']
             words += ["--", "set", "Interface", f"vif{number}.0", *ids]
         self.switch.run("ovs-vsctl", *words[1:])

@@ -22,7 +22,7 @@ from ringfence.agent.compose import Settling, compose
 from ringfence.agent.state import State
 from ringfence.flows import BridgePlan, Compiler, Segment
 from ringfence.picture import Picture
-from ringfence.xapi.rows import CLASSES, Rows
+from ringfence.xapi.rows import CLASSES, Rows, trimmed
 from ringfence_lab.database import NULL, Database
 
 FEW = 6
@@ -56,7 +56,7 @@ class Agent:
 
     def take(self, text: bytes) -> Cost:
         began = time.process_time()
-        answer = json.loads(text)
+        answer = json.loads(text, object_hook=trimmed)
         self.rows.take(answer["events"])
         self.token = answer["token"]
         changes = 0

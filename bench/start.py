@@ -1,6 +1,7 @@
 """How long an agent takes until it is in sync, and what memory it needs, on a host with 1,000 VIFs in a pool of 20,000.
 
-All on one network, which is the worst that can be: the host has flows for every VIF of the pool. The switch has the dummy
+The pool has networks of a hundred VIFs, each on eight hosts; with ``--size 0`` it has one for all, which is the worst that can
+be: the host has flows for every VIF of the pool. The switch has the dummy
 datapath, XAPI is simulated, and both share the machine's cores with the agent. First the switch is empty; then the agent is
 killed and started again, and finds its flows.
 """
@@ -48,11 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--vifs", type=int, default=20000, help="of the pool (default: 20000)")
     parser.add_argument("--here", type=int, default=1000, help="of them on this host (default: 1000)")
+    parser.add_argument("--size", type=int, default=100, help="VIFs of a network; 0 is one network for all (default: 100)")
     parser.add_argument("--turns", type=int, default=5, help="restarts (default: 5)")
     can_be_kept(parser)
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="rf-") as root:
-        side = Start(Path(root), asked.vifs, asked.here)
+        side = Start(Path(root), asked.vifs, asked.here, asked.size)
         try:
             raw: dict[str, Any] = {"empty_s": [side.until_sync()], "again_s": [], "memory": [side.memory()], "rewritten": []}
             raw["flows"] = side.flows()
@@ -66,7 +68,8 @@ def main() -> None:
         finally:
             side.close()
     again, now = statistics.median(raw["again_s"]), statistics.median(m["VmRSS"] for m in raw["memory"])
-    print(f"{asked.here} VIFs here, {asked.vifs} in the pool, {raw['flows']} flows; medians of {asked.turns} restarts")
+    print(f"{asked.here} VIFs here, {asked.vifs} in the pool, {asked.size or asked.vifs} on a network, {raw['flows']} flows")
+    print(f"medians of {asked.turns} restarts")
     print(f"in sync {raw['empty_s'][0]:.1f} s after the start with an empty switch, {again:.1f} s after a restart")
     print(f"flows rewritten by a restart: {max(raw['rewritten'])} at most")
     print(f"memory {now:.0f} MiB, {max(m['VmHWM'] for m in raw['memory'])} MiB at most")

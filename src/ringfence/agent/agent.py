@@ -10,7 +10,7 @@ from ..picture import Picture
 from ..switch import ofctl, port
 from ..switch.ovsdb import OvsdbView, OvsdbWatcher, read_once
 from ..wake import Wake
-from ..xapi.rows import Rows, Touched
+from ..xapi.rows import Rows, Touched, trimmed
 from ..xapi.session import Session
 from ..xapi.upkeep import Upkeep
 from ..xapi.watch import XapiWatcher
@@ -25,6 +25,8 @@ from .state import Snapshot, State
 
 log = logging.getLogger("ringfence")
 TICK_S = 0.5
+LOOK_S, LOOK_SHARE = 1.0, 50
+"""How often the switch is asked for the number of its flows, and the least that is waited between two, in times of what the last took."""
 SWEEP_S = 60.0
 """How often the bridges are searched for what the stock script left."""
 
@@ -55,13 +57,13 @@ class Agent:
         """As we last set them, by interface."""
         self._armed = False
         self._pid = restart.switch_pid()
-        self._looked = 0.0
+        self._look = time.monotonic() + LOOK_S
         self._swept = 0.0
         self.proposals = Proposals()
         self.drops = Drops(self._numbered_vifs)
         self._saver = Saver(self._snapshot, self._written)
         self.ovsdb = OvsdbWatcher(self.dirty.set)
-        self.xapi = XapiWatcher(Session(), self._changed)
+        self.xapi = XapiWatcher(Session(hook=trimmed), self._changed)
         self.upkeep = Upkeep(Session(), self.state.host, presence_s, self.proposals.put)
 
     def _changed(self, changed: bool, rows: Rows, touched: Touched) -> None:
@@ -232,16 +234,21 @@ class Agent:
         return True
 
     def _lost(self) -> bool:
-        """Whether somebody deleted flows; asked once a second, for among 100,000 flows an answer takes some 10 ms."""
-        if self._pid is None or time.monotonic() - self._looked < 1.0:
+        """Whether somebody deleted flows; asked as often as the switch can well answer, which counts them all."""
+        if self._pid is None or time.monotonic() < self._look:
             return False
-        self._looked = time.monotonic()
+        began = time.monotonic()
+        lost = ""
         for name, writer in self.reconciler.writers.items():
             if writer.installed is not None and writer.session.count() != len(writer.installed):
-                log.warning("bridge=%s event=flows-lost: putting them back", name)
-                writer.forget()
-                return True
-        return False
+                lost = name
+                break
+        now = time.monotonic()
+        self._look = now + max(LOOK_S, LOOK_SHARE * (now - began))
+        if lost:
+            log.warning("bridge=%s event=flows-lost: putting them back", lost)
+            self.reconciler.writers[lost].forget()
+        return bool(lost)
 
     def _restore(self) -> None:
         """After a restart: port settings and flows first, then the packets."""
@@ -275,7 +282,7 @@ class Agent:
 
     def look_at_switch_now(self) -> None:
         """Not only when it is due."""
-        self._looked = 0.0
+        self._look = 0.0
         if self._restarted() or self._lost():
             self.dirty.set()
 

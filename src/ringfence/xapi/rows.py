@@ -1,5 +1,6 @@
 """XAPI's records of five classes as events bring them, and the facts that they amount to."""
 
+import sys
 import threading
 from typing import Any, Dict, Iterable, List, Optional, Set, Tuple
 
@@ -32,6 +33,7 @@ FIELDS = {
 """What is looked at: a VM alone has a hundred fields, and a pool 20,000 of them."""
 NULL = "OpaqueRef:NULL"
 Row = Dict[str, Any]
+_NOTHING: Dict[type, Any] = {dict: {}, list: []}
 Tables = Dict[str, Dict[str, Row]]
 """Snapshots by reference, by class (in lower case), of a pool whole, of Rows their FIELDS. A row is replaced, never changed."""
 Touched = Set[Tuple[str, str]]
@@ -60,7 +62,7 @@ class Rows:
         """References of VIFs by reference of their VM, and of their network."""
 
     def take(self, events: Iterable[Dict[str, Any]]) -> Touched:
-        """Take events in, as ``event.from`` gives them. Raises KeyError or TypeError for what is no event."""
+        """Take events in, as ``event.from`` gives them, ``trimmed`` or not. Raises KeyError or TypeError for what is no event."""
         touched: Touched = set()
         with self.lock:
             for event in events:
@@ -74,7 +76,7 @@ class Rows:
                 if event["operation"] == "del":
                     rows.pop(key[1], None)
                 else:
-                    rows[key[1]] = {name: event["snapshot"][name] for name in FIELDS[key[0]] if name in event["snapshot"]}
+                    rows[key[1]] = event["snapshot"]
                     if key[0] == "vif":
                         for owner in (event["snapshot"]["VM"], event["snapshot"]["network"]):
                             self._vifs_of.setdefault(owner, set()).add(key[1])
@@ -167,6 +169,25 @@ class Rows:
             return list(self.tables[kind].items())
 
 
+def trimmed(given: Dict[str, Any]) -> Dict[str, Any]:
+    """An event with what is looked at of its row; anything else as it is.
+
+    Done as an answer is read, it saves the memory for a pool's rows whole.
+    """
+    fields, row = FIELDS.get(str(given.get("class")).lower()), given.get("snapshot")
+    if fields is None or not isinstance(row, dict):
+        return given
+    snapshot = {name: _shared(row[name]) for name in fields if name in row}
+    return dict({name: _shared(given[name]) for name in ("class", "operation", "ref") if name in given}, snapshot=snapshot)
+
+
+def _shared(value: Any) -> Any:
+    """One object for all that say the same: thousands of VMs are on one host, and have no operations."""
+    if isinstance(value, str):
+        return sys.intern(value)
+    return value or _NOTHING.get(type(value), value)
+
+
 def is_guest(vm: Row) -> bool:
     return not (vm["is_a_template"] or vm["is_a_snapshot"] or vm["is_control_domain"])
 
@@ -180,7 +201,8 @@ def read_tables(session: Session) -> Tables:
 def rows_of(tables: Tables) -> Rows:
     """A whole database, as ``get_all_records`` gives it."""
     rows = Rows()
-    rows.take({"class": kind, "operation": "add", "ref": r, "snapshot": s} for kind in CLASSES for r, s in tables[kind].items())
+    added = ({"class": kind, "operation": "add", "ref": r, "snapshot": s} for kind in CLASSES for r, s in tables[kind].items())
+    rows.take(map(trimmed, added))
     return rows
 
 

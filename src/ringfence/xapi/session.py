@@ -5,7 +5,7 @@ import http.client
 import json
 import socket
 import ssl
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from .. import __version__, paths
 from ..errors import Unreachable, XapiFailure
@@ -44,8 +44,12 @@ class _PinnedConnection(http.client.HTTPSConnection):
 class Session:
     """One session; calls go one after another. Errors are XapiFailure, or Unreachable where nobody answers."""
 
-    def __init__(self, host: str = "", fingerprint: str = "", timeout: float = 60.0) -> None:
+    def __init__(
+        self, host: str = "", fingerprint: str = "", timeout: float = 60.0, hook: Optional[Callable[[Dict[str, Any]], Any]] = None
+    ) -> None:
+        """``hook``: what takes the place of each object of an answer as it is read (``json.loads``)."""
         self._host = host
+        self._hook = hook
         self._fingerprint = fingerprint
         self._timeout = timeout
         self._connection: Optional[http.client.HTTPConnection] = None
@@ -127,7 +131,7 @@ class Session:
                 self._connection = self._connect()
             self._connection.request("POST", "/jsonrpc", body, {"Content-Type": "application/json"})
             answer = self._connection.getresponse()
-            data: Dict[str, Any] = json.loads(answer.read().decode("utf-8"))
+            data: Dict[str, Any] = json.loads(answer.read().decode("utf-8"), object_hook=self._hook)
         except (OSError, http.client.HTTPException, ValueError) as error:
             self.drop()
             raise Unreachable("XAPI does not answer ({})".format(error or type(error).__name__), where, "is xapi running?") from None
