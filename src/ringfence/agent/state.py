@@ -15,7 +15,7 @@ from .told import INTERFACE, PLUG, TEXT
 VERSION = 2
 """Version 1 had no journal beside it."""
 SHAPE = Keys(
-    {"host": str, "numbers": {str: {str: {str: int}}}, "plugs": {INTERFACE: PLUG}, "lines": {str: TEXT}, "facts": (NONE, CHANGE)},
+    {"host": str, "numbers": {str: {str: {str: int}}}, "plugs": {INTERFACE: PLUG}, "lines": {str: TEXT}, "facts": (NONE, dict)},
     {"entry": int},
 )
 ENTRY = Keys({}, {"facts": CHANGE, "plugs": {INTERFACE: (NONE, PLUG)}, "lines": {str: TEXT}})

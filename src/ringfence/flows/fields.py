@@ -1,8 +1,6 @@
 """The match fields that the pipeline uses: their names in ovs-ofctl (ovs-fields(7)), how each is written, and on the wire."""
 
-from typing import Any, Dict, List, NamedTuple
-
-from ..records.addresses import Prefix
+from typing import Dict, NamedTuple
 
 NXM, OXM = 0x0001, 0x8000
 """Open vSwitch's own class of fields, and OpenFlow's (OpenFlow 1.4.1, section 7.2.2.3)."""
@@ -66,17 +64,3 @@ FRAGMENT = 1
 
 def mac_number(mac: str) -> int:
     return int(mac.replace(":", ""), 16)
-
-
-def sources(prefix: Prefix) -> List[Dict[str, Any]]:
-    """The headers in which a frame names a prefix as where it comes from: IP source, ARP sender."""
-    if prefix.version == 4:
-        return [{"dl_type": IPV4, "nw_src": prefix}, {"dl_type": ARP, "arp_spa": prefix}]
-    return [{"dl_type": IPV6, "ipv6_src": prefix}]
-
-
-def targets(prefix: Prefix) -> List[Dict[str, Any]]:
-    """The headers in which a frame names a prefix as where it goes: IP destination, ARP target."""
-    if prefix.version == 4:
-        return [{"dl_type": IPV4, "nw_dst": prefix}, {"dl_type": ARP, "arp_tpa": prefix}]
-    return [{"dl_type": IPV6, "ipv6_dst": prefix}]

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from .match import Match, show_match
-from .pipeline import NAMES, NEXT, REASON, REASONS, TABLES, WATCHED, cookie, counted_cookie, drop_cookie, read_cookie
+from .pipeline import KIND_SHARED, NAMES, NEXT, REASON, REASONS, TABLES, WATCHED, cookie, counted_cookie, drop_cookie, read_cookie
 
 LEARNED = {
     "nw_src": "NXM_OF_IP_SRC",
@@ -106,6 +106,9 @@ def show_action(action: Action) -> str:
     raise ValueError("no such action: {!r}".format(action))
 
 
+_AFTER = {table: frozenset(TABLES[name] for name in after) for table, after in NEXT.items()}
+
+
 def key_of(table: int, priority: int, match: Match) -> Key:
     return _PLACE.pack(table, priority) + match
 
@@ -163,12 +166,9 @@ class FlowSet:
     __hash__ = None  # type: ignore[assignment]
 
     def add(self, table: str, priority: int, match: Match, actions: List[Action], mark: int = 0) -> None:
-        key = key_of(TABLES[table], priority, match)
-        flow = Flow(key, tuple(actions), mark or cookie(1))
-        after = NEXT[table]
-        for target in _jumps(actions):
-            if NAMES[target] not in after:
-                raise ValueError("table {} may not lead to {}".format(table, NAMES[target]))
+        key = _place(table, priority) + match
+        flow = Flow(key, tuple(actions), mark or cookie(KIND_SHARED))
+        _check_jumps(table, actions)
         known = self.flows.get(key)
         if known is not None and known != flow:
             raise ValueError("two flows with one match: {} and {}".format(known, flow))
@@ -195,11 +195,16 @@ class FlowSet:
         return tables
 
 
-def _jumps(actions: Iterable[Action]) -> List[int]:
-    found: List[int] = []
+@lru_cache(maxsize=None)
+def _place(table: str, priority: int) -> bytes:
+    return _PLACE.pack(TABLES[table], priority)
+
+
+def _check_jumps(table: str, actions: Iterable[Action]) -> None:
+    after = _AFTER[table]
     for action in actions:
         if action[0] == "resubmit":
-            found.append(action[1])
+            if action[1] not in after:
+                raise ValueError("table {} may not lead to {}".format(table, NAMES[action[1]]))
         elif action[0] == "clone":
-            found += _jumps(action[1])
-    return found
+            _check_jumps(table, action[1])

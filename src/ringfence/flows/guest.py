@@ -6,9 +6,9 @@ from ..picture.identity import Identity
 from ..picture.roster import Member
 from ..records.addresses import Prefix, is_single
 from . import count
-from .fields import ARP, BROADCAST, FRAGMENT, ICMP, ICMPV6, IGMP, IPV4, IPV6, MULTICAST_BIT, RARP, UDP, sources
+from .fields import ARP, BROADCAST, FRAGMENT, ICMP, ICMPV6, IGMP, IPV4, IPV6, MULTICAST_BIT, RARP, UDP
 from .flow import NORMAL, PASSED, Action, FlowSet, become, load, resubmit
-from .match import NOTHING, match
+from .match import NOTHING, Match, match, on, sources
 from .pipeline import KIND_LOCAL, NETWORK, REASON, REASONS, SENDER, SOURCE, SOURCE_SPACE, cookie
 from .site import Site
 
@@ -139,7 +139,7 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
     mark = cookie(KIND_LOCAL, vid)
 
     def permit(table: str, priority: int, fields: Dict[str, Any], actions: Iterable[Action]) -> None:
-        flows.add(table, priority, match(**dict(fields, **{SENDER: vid})), list(actions), mark)
+        flows.add(table, priority, match(**fields) + on(SENDER, vid), list(actions), mark)
 
     start = [load(NETWORK, site.net), load(SENDER, vid), load(SOURCE, site.any_class(member)), resubmit("link")]
     watched = site.view.watches(member.vif)
@@ -236,8 +236,8 @@ def _open(flows: FlowSet, site: Site, member: Member) -> None:
     flows.add("open", 300, match(**{SENDER: vid, "dl_src": member.vif.mac}), [resubmit("open-address")], mark)
     for entry in member.policy.own:
         priority = 600 if is_single(entry) else 201 + 2 * entry.prefixlen
-        for fields in _claims(entry) + _probes(entry):
-            flows.add("open-address", priority, match(**dict(fields, **{SENDER: vid})), [resubmit("foreign-source")], mark)
+        for claim in _claims(entry) + _probes(entry):
+            flows.add("open-address", priority, claim + on(SENDER, vid), [resubmit("foreign-source")], mark)
 
 
 def reserve_mac(flows: FlowSet, site: Site, uuid: str) -> None:
@@ -254,18 +254,17 @@ def reserve_mac(flows: FlowSet, site: Site, uuid: str) -> None:
 
 def reserve_open(flows: FlowSet, site: Site, entry: Prefix) -> None:
     """What unlocked VIFs may not use: the addresses of gateways and of held VIFs."""
-    for fields in _claims(entry) + _probes(entry):
-        rows = match(**dict(fields, **{NETWORK: site.net}))
-        flows.drop("open-address", 200 + 2 * entry.prefixlen, rows, "reserved-address")
+    for claim in _claims(entry) + _probes(entry):
+        flows.drop("open-address", 200 + 2 * entry.prefixlen, claim + on(NETWORK, site.net), "reserved-address")
 
 
-def _probes(entry: Prefix) -> List[Dict[str, Any]]:
+def _probes(entry: Prefix) -> List[Match]:
     """The headers in which a frame asks whether an address is free, to take it (RFC 5227, RFC 4862)."""
     if entry.version == 4:
-        return [{"dl_type": ARP, "arp_op": 1, "arp_spa": 0, "arp_tpa": entry}]
-    return [dict(SOLICIT, ipv6_src=NOTHING6, nd_target=entry)]
+        return [match(dl_type=ARP, arp_op=1, arp_spa=0, arp_tpa=entry)]
+    return [match(ipv6_src=NOTHING6, nd_target=entry, **SOLICIT)]
 
 
-def _claims(entry: Prefix) -> List[Dict[str, Any]]:
+def _claims(entry: Prefix) -> List[Match]:
     """The headers in which a frame claims an address as its sender's."""
-    return sources(entry) + ([dict(ADVERTISE, nd_target=entry)] if entry.version == 6 else [])
+    return sources(entry) + ([match(nd_target=entry, **ADVERTISE)] if entry.version == 6 else [])

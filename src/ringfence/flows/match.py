@@ -8,7 +8,8 @@ import struct
 from functools import lru_cache
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-from .fields import FIELDS, ICMPV6, ICMPV6_NUMBERS, ORDER, Field, mac_number
+from ..records.addresses import Prefix
+from .fields import ARP, FIELDS, ICMPV6, ICMPV6_NUMBERS, IPV4, IPV6, ORDER, Field, mac_number
 
 Match = bytes
 FIRST_RESERVED = 0xFF00
@@ -51,6 +52,7 @@ def _wire(field: Field, number: int) -> _Wire:
 
 _WIRE = {name: _wire(field, field.number) for name, field in FIELDS.items()}
 _ICMPV6 = {name: _wire(FIELDS[name], number) for name, number in ICMPV6_NUMBERS.items()}
+_WIRE_6 = dict(_WIRE, **_ICMPV6)
 _NAMES: Dict[Tuple[int, int], str] = {(field.kind, field.number): name for name, field in FIELDS.items()}
 _NAMES.update({(FIELDS[name].kind, number): name for name, number in ICMPV6_NUMBERS.items()})
 
@@ -82,19 +84,44 @@ def match(**fields: Any) -> Match:
                 parts.append(exact + value.to_bytes(size, "big"))
             else:
                 parts.append(masked + value.to_bytes(size, "big") + mask.to_bytes(size, "big"))
-        elif given.prefixlen == 8 * size:
-            parts.append(exact + given.network_address.packed)
-        elif given.prefixlen:
-            parts.append(masked + given.network_address.packed + given.netmask.packed)
+        else:
+            parts.append(_address(name, given))
     return b"".join(parts)
 
 
-_WIRE_6 = dict(_WIRE, **_ICMPV6)
+def _address(name: str, prefix: Prefix) -> Match:
+    """The prefix of length 0 matches everything."""
+    exact, masked, size = _WIRE[name]
+    if prefix.prefixlen == 8 * size:
+        return exact + prefix.network_address.packed
+    return masked + prefix.network_address.packed + prefix.netmask.packed if prefix.prefixlen else NOTHING
+
+
+def on(register: str, number: int) -> Match:
+    """A register: they are behind all other fields, so this may be put behind any match, in the order of their numbers."""
+    return _WIRE[register].exact + number.to_bytes(4, "big")
+
+
+def sources(prefix: Prefix) -> List[Match]:
+    """The headers in which a frame names a prefix as where it comes from: IP source, ARP sender."""
+    if prefix.version == 4:
+        return [_IS_IPV4 + _address("nw_src", prefix), _IS_ARP + _address("arp_spa", prefix)]
+    return [_IS_IPV6 + _address("ipv6_src", prefix)]
+
+
+def targets(prefix: Prefix) -> List[Match]:
+    """The headers in which a frame names a prefix as where it goes: IP destination, ARP target."""
+    if prefix.version == 4:
+        return [_IS_IPV4 + _address("nw_dst", prefix), _IS_ARP + _address("arp_tpa", prefix)]
+    return [_IS_IPV6 + _address("ipv6_dst", prefix)]
 
 
 @lru_cache(maxsize=1 << 10)
 def _in_order(names: Tuple[str, ...]) -> Tuple[str, ...]:
     return tuple(sorted(names, key=_AT.__getitem__))
+
+
+_IS_IPV4, _IS_ARP, _IS_IPV6 = match(dl_type=IPV4), match(dl_type=ARP), match(dl_type=IPV6)
 
 
 def canonical(fields: bytes) -> Optional[Match]:

@@ -4,10 +4,10 @@ from typing import Any, Dict, Iterable, List, Sequence
 
 from ..picture.roster import HOST, MACHINE, Member, Space
 from ..records.addresses import Prefix, is_single
-from .fields import ARP, BROADCAST, IPV4, IPV6, RARP, TAGS, UDP, sources, targets
+from .fields import ARP, BROADCAST, IPV4, IPV6, RARP, TAGS, UDP
 from .flow import NORMAL, PASSED, Action, FlowSet, become, clone, load, resubmit
 from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
-from .match import NOTHING, match
+from .match import NOTHING, match, on, sources, targets
 from .pipeline import (
     ARRIVED,
     DESTINATION,
@@ -24,6 +24,7 @@ from .pipeline import (
 )
 from .site import Site
 
+ARP_REQUEST, SOLICITATION = match(dl_type=ARP, arp_op=1), match(**SOLICIT)
 MANY_OWNERS = 16
 """An address that more VIFs own than this is asked for by a flood among those who reach each other."""
 
@@ -76,17 +77,21 @@ def guests(flows: FlowSet, ports: Iterable[int], tags: Sequence[int]) -> None:
 def network(flows: FlowSet, site: Site) -> None:
     """Where frames come in, and whom those are for that no VIF is meant by."""
     mark = cookie(KIND_NETWORK, site.net)
-    on = {NETWORK: site.net}
+    net = on(NETWORK, site.net)
     _dispatch(flows, site, mark)
     for _, mac in site.segment.internal:
         flows.add(
-            "destination", 350, match(dl_dst=mac, **on), [load(DESTINATION_SPACE, site.space(HOST)), resubmit("foreign-destination")], mark
+            "destination",
+            350,
+            match(dl_dst=mac) + net,
+            [load(DESTINATION_SPACE, site.space(HOST)), resubmit("foreign-destination")],
+            mark,
         )
-    flows.add("destination", 300, match(dl_dst=MULTICAST, **on), [resubmit("flood")], mark)
-    flows.add("destination", 200, match(**dict(on, **{ARRIVED: 1})), [site.on_its_way], mark)
+    flows.add("destination", 300, match(dl_dst=MULTICAST) + net, [resubmit("flood")], mark)
+    flows.add("destination", 200, net + on(ARRIVED, 1), [site.on_its_way], mark)
     if site.view.watched:  # what XAPI itself lets out
-        flows.add("destination", 1000, match(**dict(on, **{WATCHED: 0})), site.let(load(WATCHED, 1), resubmit("destination")), mark)
-    flows.add("destination", 100, match(**on), [load(DESTINATION_SPACE, site.space(MACHINE)), resubmit("foreign-destination")], mark)
+        flows.add("destination", 1000, net + on(WATCHED, 0), site.let(load(WATCHED, 1), resubmit("destination")), mark)
+    flows.add("destination", 100, net, [load(DESTINATION_SPACE, site.space(MACHINE)), resubmit("foreign-destination")], mark)
 
 
 def vif(flows: FlowSet, site: Site, uuid: str) -> None:
@@ -96,10 +101,10 @@ def vif(flows: FlowSet, site: Site, uuid: str) -> None:
         _arrival(flows, site, member)
         _destination(flows, site, member)
         return
-    mac, on = site.view.closed[uuid][0].mac, {NETWORK: site.net}
+    mac, net = site.view.closed[uuid][0].mac, on(NETWORK, site.net)
     if not any(other in site.view.members for other in site.view.by_mac[mac]):
-        flows.drop("arrival", 300, match(dl_src=mac, **on), "closed")
-        flows.drop("destination", 400, match(dl_dst=mac, **on), "closed")
+        flows.drop("arrival", 300, match(dl_src=mac) + net, "closed")
+        flows.drop("destination", 400, match(dl_dst=mac) + net, "closed")
 
 
 def _dispatch(flows: FlowSet, site: Site, mark: int) -> None:
@@ -127,12 +132,12 @@ def edge(flows: FlowSet, site: Site, space: Space, entry: Prefix) -> None:
     """An address or prefix that is not pinned to a VIF, in one space: the longest one holds."""
     mark, number = cookie(KIND_NETWORK, site.net), site.space(space)
     priority, kind = 100 + entry.prefixlen, site.number(site.view.boundaries(space)[entry])
-    for fields in sources(entry):
-        rows = match(**dict(fields, **{NETWORK: site.net, SOURCE_SPACE: number}))
-        flows.add("foreign-source", priority, rows, [load(SOURCE, kind), resubmit("destination")], mark)
-    for fields in targets(entry):
-        rows = match(**dict(fields, **{NETWORK: site.net, DESTINATION_SPACE: number}))
-        flows.add("foreign-destination", priority, rows, [load(DESTINATION, kind), resubmit("out")], mark)
+    net = on(NETWORK, site.net)
+    come, go = [load(SOURCE, kind), resubmit("destination")], [load(DESTINATION, kind), resubmit("out")]
+    for source in sources(entry):
+        flows.add("foreign-source", priority, source + net + on(SOURCE_SPACE, number), come, mark)
+    for target in targets(entry):
+        flows.add("foreign-destination", priority, target + net + on(DESTINATION_SPACE, number), go, mark)
 
 
 def _arrival(flows: FlowSet, site: Site, member: Member) -> None:
@@ -150,12 +155,12 @@ def _arrival(flows: FlowSet, site: Site, member: Member) -> None:
     if member.open:
         flows.add("arrival", 300, rows, start + judged, mark)
         return
-    default = site.any_class(member)
+    default, sender = site.any_class(member), on(SENDER, vid)
     flows.add("arrival", 300, rows, start + [load(SOURCE, default), resubmit("arrival-address")], mark)
     for entry, identity in site.view.entries(member).items():
         go = become(SOURCE, site.number(identity), default, "destination")
-        for fields in sources(entry):
-            flows.add("arrival-address", 100 + entry.prefixlen, match(**dict(fields, **{SENDER: vid})), go, mark)
+        for source in sources(entry):
+            flows.add("arrival-address", 100 + entry.prefixlen, source + sender, go, mark)
     if judged:
         flows.add("arrival-address", 50, match(dl_type=IPV4, **{SENDER: vid}), judged, mark)
         flows.add("arrival-address", 50, match(dl_type=IPV6, **{SENDER: vid}), judged, mark)
@@ -167,15 +172,15 @@ def _destination(flows: FlowSet, site: Site, member: Member) -> None:
     mark = cookie(KIND_PARTY, vid)
     flows.add("destination", 400, match(**{NETWORK: site.net, "dl_dst": member.vif.mac}), _to(site, member), mark)
     # What a VIF asks about its own address (gratuitous ARP, probe, duplicate address detection) is for everybody.
-    own = {RECEIVER: vid, SENDER: vid}
-    flows.add("destination-address", 900, match(**dict(own, dl_type=ARP, arp_op=1)), [resubmit("flood")], mark)
-    flows.add("destination-address", 900, match(**dict(SOLICIT, **own)), [resubmit("flood")], mark)
+    receiver, sender = on(RECEIVER, vid), on(SENDER, vid)
+    for asking in (ARP_REQUEST, SOLICITATION):
+        flows.add("destination-address", 900, asking + receiver + sender, [resubmit("flood")], mark)
     default = site.any_class(member)
     if not member.open:
         for entry, identity in site.view.entries(member).items():
             go = become(DESTINATION, site.number(identity), default, "out")
-            for fields in targets(entry):
-                flows.add("destination-address", 100 + entry.prefixlen, match(**dict(fields, **{RECEIVER: vid})), go, mark)
+            for target in targets(entry):
+                flows.add("destination-address", 100 + entry.prefixlen, target + receiver, go, mark)
     if member.space is not None:
         judged = [load(DESTINATION, 0), load(DESTINATION_SPACE, site.space(member.space)), resubmit("foreign-destination")]
         flows.add("destination-address", 10, match(**{RECEIVER: vid}), judged, mark)
@@ -192,17 +197,14 @@ def asked_for(flows: FlowSet, site: Site, entry: Prefix) -> None:
     owners = site.view.owners[entry]
     if len(owners) > MANY_OWNERS or not is_single(entry):
         return  # a prefix holds others' addresses, too, and machines'
-    on = {NETWORK: site.net}
     members = [site.view.members[uuid] for uuid in owners]
-    asked: Dict[str, Any] = dict(SOLICIT, nd_target=entry)
-    if entry.version == 4:
-        asked = {"dl_type": ARP, "arp_op": 1, "arp_tpa": entry}
+    fields: Dict[str, Any] = {"dl_type": ARP, "arp_op": 1, "arp_tpa": entry} if entry.version == 4 else dict(SOLICIT, nd_target=entry)
+    asked = match(**fields) + on(NETWORK, site.net)
     priority = 500 + entry.prefixlen
     if len(members) == 1:
-        flows.add("destination", priority, match(**dict(asked, **on)), _to(site, members[0]), cookie(KIND_PARTY, site.vid(owners[0])))
+        flows.add("destination", priority, asked, _to(site, members[0]), cookie(KIND_PARTY, site.vid(owners[0])))
         return
     mark = cookie(KIND_NETWORK, site.net)
     for uuid in owners:
-        rows = match(**dict(asked, **{NETWORK: site.net, SENDER: site.vid(uuid)}))
-        flows.add("destination", priority + 200, rows, [resubmit("flood")], mark)
-    flows.add("destination", priority, match(**dict(asked, **on)), [clone(*_to(site, m)) for m in members], mark)
+        flows.add("destination", priority + 200, asked + on(SENDER, site.vid(uuid)), [resubmit("flood")], mark)
+    flows.add("destination", priority, asked, [clone(*_to(site, m)) for m in members], mark)
