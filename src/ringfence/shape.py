@@ -27,63 +27,85 @@ class Items:
 
 
 def check(value: Any, shape: Any, where: str = "") -> None:
-    """Raises ValueError, in one line that names the place."""
-    if isinstance(shape, tuple):
-        _one_of(value, shape, where)
+    """Raises ValueError, in one line that names the place. ``where``: of the whole."""
+    _check(value, shape, (where,) if where else ())
+
+
+_Place = Tuple[Any, ...]
+"""Keys, and numbers in lists, from the outside in."""
+
+
+def _check(value: Any, shape: Any, place: _Place) -> None:
+    if isinstance(shape, type):
+        _is(value, shape, place)
+    elif isinstance(shape, tuple):
+        _one_of(value, shape, place)
     elif isinstance(shape, list):
-        _is(value, list, where)
+        _is(value, list, place)
         for number, item in enumerate(value, 1):
-            check(item, shape[0], "{} {}".format(where, number).strip())
+            _check(item, shape[0], place + (number,))
     elif isinstance(shape, dict):
-        _is(value, dict, where)
+        _is(value, dict, place)
         ((kind, inner),) = shape.items()
         for key, item in value.items():
-            check(key, kind, where)
-            check(item, inner, _under(where, key))
+            _check(key, kind, place)
+            _check(item, inner, place + (_name(key),))
     elif isinstance(shape, Keys):
-        _is(value, dict, where)
+        _is(value, dict, place)
         for key, inner in shape.must.items():
             if key not in value:
-                raise ValueError("{} is missing".format(_under(where, key)))
-            check(value[key], inner, _under(where, key))
+                raise ValueError("{} is missing".format(_show(place + (key,))))
+            _check(value[key], inner, place + (key,))
         for key, inner in shape.may.items():
             if key in value:
-                check(value[key], inner, _under(where, key))
+                _check(value[key], inner, place + (key,))
     elif isinstance(shape, Items):
-        _is(value, list, where)
+        _is(value, list, place)
         if len(value) != len(shape.shapes):
-            raise ValueError("{}: has {} parts, not {}".format(where, len(value), len(shape.shapes)))
+            raise ValueError("{}: has {} parts, not {}".format(_show(place), len(value), len(shape.shapes)))
         for number, (item, inner) in enumerate(zip(value, shape.shapes), 1):
-            check(item, inner, "{} {}".format(where, number).strip())
-    elif isinstance(shape, type):
-        _is(value, shape, where)
+            _check(item, inner, place + (number,))
     else:
-        _is(value, str, where)
+        _is(value, str, place)
         if not shape.fullmatch(value):
-            raise ValueError("{}{} is not of the form {}".format(_at(where), _shown(value), shape.pattern))
+            raise ValueError("{}{} is not of the form {}".format(_at(place), _shown(value), shape.pattern))
 
 
-def _one_of(value: Any, shapes: Tuple[Any, ...], where: str) -> None:
+def _one_of(value: Any, shapes: Tuple[Any, ...], place: _Place) -> None:
     """The complaint of the last one is told: write the fullest shape last."""
     for shape in shapes[:-1]:
+        if shape is NONE:
+            if value is None:
+                return
+            continue
         try:
-            return check(value, shape, where)
+            _check(value, shape, place)
         except ValueError:
             continue
-    return check(value, shapes[-1], where)
+        return
+    _check(value, shapes[-1], place)
 
 
-def _is(value: Any, kind: type, where: str) -> None:
+def _is(value: Any, kind: type, place: _Place) -> None:
     if type(value) is not kind:
-        raise ValueError("{}{} is not {}".format(_at(where), _shown(value), _NAMES[kind]))
+        raise ValueError("{}{} is not {}".format(_at(place), _shown(value), _NAMES[kind]))
 
 
-def _under(where: str, key: Any) -> str:
-    return "{}: {}".format(where, _shown(key).strip("'")) if where else _shown(key).strip("'")
+def _name(key: Any) -> str:
+    """A key that the data brings."""
+    return _shown(key).strip("'")
 
 
-def _at(where: str) -> str:
-    return "{}: ".format(where) if where else ""
+def _show(place: _Place) -> str:
+    text = ""
+    for part in place:
+        between = "" if not text else " " if isinstance(part, int) else ": "
+        text += between + str(part)
+    return text
+
+
+def _at(place: _Place) -> str:
+    return "{}: ".format(_show(place)) if place else ""
 
 
 def _shown(value: Any) -> str:
