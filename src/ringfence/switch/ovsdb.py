@@ -3,7 +3,7 @@
 import re
 import threading
 import time
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Tuple
+from typing import Any, Callable, Dict, NamedTuple, Optional, Set, Tuple
 
 from ovs.db import idl as ovs_idl
 from ovs.poller import Poller
@@ -70,30 +70,57 @@ class OvsdbView(NamedTuple):
         return None
 
 
-def _connect() -> Any:
-    helper = ovs_idl.SchemaHelper(location=paths.OVS_SCHEMA)
-    for table, columns in _COLUMNS.items():
-        helper.register_columns(table, columns)
-    return ovs_idl.Idl("unix:{}/db.sock".format(paths.OVS_RUN), helper)
+class _Idl(ovs_idl.Idl):
+    """The database as far as it is looked at; rows that changed since they were last read are read again, and no others."""
+
+    def __init__(self) -> None:
+        helper = ovs_idl.SchemaHelper(location=paths.OVS_SCHEMA)
+        for table, columns in _COLUMNS.items():
+            helper.register_columns(table, columns)
+        super().__init__("unix:{}/db.sock".format(paths.OVS_RUN), helper)
+        self._changed: Set[Any] = set()
+        """uuids of rows."""
+        self._known: Dict[Any, _Port] = {}
+        """Ports by uuid."""
+
+    def notify(self, _event: Any, row: Any, _updates: Any = None) -> None:
+        self._changed.add(row.uuid)
+
+    def view(self) -> OvsdbView:
+        bridges: Dict[str, BridgeState] = {}
+        found: Dict[Any, _Port] = {}
+        for root in self.tables["Open_vSwitch"].rows.values():
+            for bridge in root.bridges:
+                here = [self._port(row) for row in bridge.ports]
+                found.update((port.row.uuid, port) for port in here)
+                ports = sorted(state for port in here for state in port.states)
+                fakes = {port.fake: port.states[0].tag for port in here if port.fake and port.states}
+                bridges[bridge.name] = BridgeState(bridge.name, tuple(ports), fakes, str(bridge.uuid))
+        self._known = found
+        self._changed.clear()
+        return OvsdbView(bridges)
+
+    def _port(self, row: Any) -> "_Port":
+        known = self._known.get(row.uuid)
+        if known is None or known.row is not row or not self._changed.isdisjoint(known.uuids):
+            tag = row.tag[0] if row.tag else 0
+            states = tuple(_state(row, interface, tag) for interface in row.interfaces)
+            known = _Port(row, {row.uuid}.union(i.uuid for i in row.interfaces), states, row.name if row.fake_bridge else "")
+        return known
 
 
-def _read(idl: Any) -> OvsdbView:
-    bridges: Dict[str, BridgeState] = {}
-    for root in idl.tables["Open_vSwitch"].rows.values():
-        for bridge in root.bridges:
-            ports: List[PortState] = []
-            fakes: Dict[str, int] = {}
-            for port in bridge.ports:
-                tag = port.tag[0] if port.tag else 0
-                if port.fake_bridge:
-                    fakes[port.name] = tag
-                for interface in port.interfaces:
-                    ports.append(_port(port, interface, tag))
-            bridges[bridge.name] = BridgeState(bridge.name, tuple(sorted(ports)), fakes, str(bridge.uuid))
-    return OvsdbView(bridges)
+class _Port(NamedTuple):
+    """A port as it was when it was last read."""
+
+    row: Any
+    uuids: Set[Any]
+    """Of the rows that it was read from."""
+    states: Tuple[PortState, ...]
+    fake: str
+    """Name of the fake bridge that it is, if it is one."""
 
 
-def _port(port: Any, interface: Any, tag: int) -> PortState:
+def _state(port: Any, interface: Any, tag: int) -> PortState:
     kind = "vif" if VIF_NAME.match(interface.name) else "internal" if interface.type == "internal" else "uplink"
     return PortState(
         interface.name,
@@ -121,7 +148,7 @@ def _takes(port: Any, interface: Any) -> str:
 
 def read_once(timeout: float = 5.0) -> OvsdbView:
     """One look, from a connection of its own. Raises Unreachable."""
-    idl = _connect()
+    idl = _Idl()
     try:
         deadline = time.monotonic() + timeout
         while not idl.has_ever_connected():
@@ -135,7 +162,7 @@ def read_once(timeout: float = 5.0) -> OvsdbView:
             idl.wait(poller)
             poller.timer_wait(int(left * 1000) + 1)
             poller.block()
-        return _read(idl)
+        return idl.view()
     finally:
         idl.close()
 
@@ -150,13 +177,13 @@ class OvsdbWatcher(threading.Thread):
         self._stopping = Wake()
 
     def run(self) -> None:
-        idl = _connect()
+        idl = _Idl()
         seen = -1
         while not self._stopping.is_set():
             idl.run()
             if idl.has_ever_connected() and idl.change_seqno != seen:
                 seen = idl.change_seqno
-                view = _read(idl)
+                view = idl.view()
                 if view != self.view:
                     self.view = view
                     self._on_change()
