@@ -64,12 +64,12 @@ def frame(one: int, other: int) -> bytes:
     return probe(Kind("udp", 9), mac(one), mac(other), ipaddress.ip_address(address(one)), ipaddress.ip_address(address(other)))
 
 
-def until(condition: Callable[[], bool], what: str) -> None:
+def until(condition: Callable[[], bool], what: str, pause_s: float = 0.001) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while not condition():
         if time.monotonic() > deadline:
             raise SystemExit(f"bench: {what} did not come about within {PATIENCE_S:g} s")
-        time.sleep(0.001)
+        time.sleep(pause_s)
 
 
 class Side(ABC):

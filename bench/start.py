@@ -31,7 +31,7 @@ class Start(Ringfence):
     def until_sync(self) -> float:
         began = time.perf_counter()
         self.start()
-        until(lambda: bool(self.status()["in_sync"]), "the agent's sync")
+        until(lambda: bool(self.status()["in_sync"]), "the agent's sync", 0.01)
         return time.perf_counter() - began
 
     def memory(self) -> dict[str, int]:

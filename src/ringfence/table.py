@@ -15,7 +15,7 @@ class Table(Mapping[K, V]):
     So the next table costs what changes, however many entries there are. The order of entries means nothing.
     """
 
-    __slots__ = ("_length", "_own", "_pieces")
+    __slots__ = ("_length", "_mask", "_own", "_pieces")
 
     def __init__(self, items: Union[Mapping[K, V], Iterable[Tuple[K, V]]] = ()) -> None:
         entries: Dict[K, V] = dict(items)
@@ -26,19 +26,20 @@ class Table(Mapping[K, V]):
         while pieces * PIECE < self._length:
             pieces *= 2
         self._pieces: List[Dict[K, V]] = [{} for _ in range(pieces)]
+        self._mask = pieces - 1
         self._own: Optional[Set[int]] = None
         """Pieces that no other table has; None where all of them are."""
         for key, value in entries:
             self._pieces[hash(key) & (pieces - 1)][key] = value
 
     def __getitem__(self, key: K) -> V:
-        return self._pieces[hash(key) & (len(self._pieces) - 1)][key]
+        return self._pieces[hash(key) & self._mask][key]
 
     def get(self, key: K, default: Any = None) -> Any:
-        return self._pieces[hash(key) & (len(self._pieces) - 1)].get(key, default)
+        return self._pieces[hash(key) & self._mask].get(key, default)
 
     def __contains__(self, key: Any) -> bool:
-        return key in self._pieces[hash(key) & (len(self._pieces) - 1)]
+        return key in self._pieces[hash(key) & self._mask]
 
     def __len__(self) -> int:
         return self._length
@@ -59,7 +60,7 @@ class Table(Mapping[K, V]):
 
     def copy(self) -> "Table[K, V]":
         made: Table[K, V] = Table.__new__(Table)
-        made._length, made._pieces = self._length, list(self._pieces)
+        made._length, made._mask, made._pieces = self._length, self._mask, list(self._pieces)
         made._own, self._own = set(), set()
         return made
 
@@ -78,7 +79,7 @@ class Table(Mapping[K, V]):
 
     def _piece(self, key: K) -> Dict[K, V]:
         """Where a key belongs, to be changed."""
-        number = hash(key) & (len(self._pieces) - 1)
+        number = hash(key) & self._mask
         if self._own is not None and number not in self._own:
             self._pieces[number] = dict(self._pieces[number])
             self._own.add(number)

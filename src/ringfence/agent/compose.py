@@ -93,6 +93,8 @@ class Settling:
         changed = differing(given, now) | {uuid for word, uuid in self._until if word == kind}
         if not changed:
             return made
+        if not given:
+            return now  # at first: nothing can have vanished
         rows: Table[str, Any] = table_of(made)
         for uuid in changed:
             row = now.get(uuid)

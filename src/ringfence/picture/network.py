@@ -12,6 +12,7 @@ from .prefixes import PrefixSet
 from .roster import Member, Roster, Row, Space
 
 EVERYTHING: Tuple[Prefix, ...] = (ipaddress.ip_network("0.0.0.0/0"), ipaddress.ip_network("::/0"))
+NO_TOKENS: FrozenSet[Token] = frozenset()
 PeerList = Tuple[Prefix, ...]
 K = TypeVar("K")
 V = TypeVar("V")
@@ -238,6 +239,8 @@ class NetworkView:
 
     def covered(self, entry: Prefix) -> FrozenSet[Token]:
         """The peer lists that hold all of ``entry``."""
+        if not self._peer_entries:
+            return NO_TOKENS
         if entry not in self._covered:
             found: Set[Token] = set()
             for listed in self._peered.containing(entry):
@@ -247,6 +250,8 @@ class NetworkView:
 
     def _touched(self, member: Member) -> FrozenSet[Token]:
         """The peer lists that hold any of its own addresses: they cover its link-local one, and its broadcasts."""
+        if not self._peer_entries:
+            return NO_TOKENS
         found: Set[Token] = set()
         for entry in member.policy.own:
             found |= self.covered(entry)
@@ -319,6 +324,8 @@ class NetworkView:
 
     def entries(self, member: Member) -> Dict[Prefix, Identity]:
         """Own entries of a VIF with its identity there; prefixes are split where a peer list draws a line."""
+        if member.entries is None and not self._peer_entries:
+            member.entries = dict.fromkeys(member.policy.own, self.identity(member))
         if member.entries is None:
             table = {entry: self._identity(member, entry) for entry in member.policy.own}
             if member.vif.uuid in self._wide:

@@ -174,7 +174,9 @@ def trimmed(given: Dict[str, Any]) -> Dict[str, Any]:
 
     Done as an answer is read, it saves the memory for a pool's rows whole.
     """
-    fields, row = FIELDS.get(str(given.get("class")).lower()), given.get("snapshot")
+    if "snapshot" not in given:  # nearly all are something inside a row
+        return given
+    fields, row = FIELDS.get(str(given.get("class")).lower()), given["snapshot"]
     if fields is None or not isinstance(row, dict):
         return given
     snapshot = {name: _shared(row[name]) for name in fields if name in row}
