@@ -208,7 +208,7 @@ def xenstore(data: bytes) -> None:
             vif = {"uuid": "w", "device": "0", "MAC": MAC, "VM": "vm", "network": "n", "other_config": {"ringfence": "ipv4=10.0.0.1"}}
             rows = Rows()
             rows.tables["vm"]["vm"], rows.tables["vif"]["vif"] = vm, vif
-            rows._vifs_of["vm"] = {"vif"}
+            rows._vifs_of["vm"] = ("vif",)
             looked.look("vm", vm, rows)
             if stream.over:
                 break

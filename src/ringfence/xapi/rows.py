@@ -56,10 +56,12 @@ class Rows:
         """uuid of a VIF that is among the facts, by reference."""
         self._hosts: Dict[str, str] = {}
         """uuids of the hosts by reference."""
-        self._refs: Dict[str, Set[str]] = {}
+        self._refs: Dict[str, Tuple[str, ...]] = {}
         """The other way; two while one row takes another's place, for events come in no order."""
-        self._vifs_of: Dict[str, Set[str]] = {}
-        """References of VIFs by reference of their VM, and of their network."""
+        self._vifs_of: Dict[str, Tuple[str, ...]] = {}
+        """References of VIFs by reference of their VM."""
+        self._vifs_on: Dict[str, Set[str]] = {}
+        """The same by reference of their network."""
 
     def take(self, events: Iterable[Dict[str, Any]]) -> Touched:
         """Take events in, as ``event.from`` gives them, ``trimmed`` or not. Raises KeyError or TypeError for what is no event."""
@@ -78,16 +80,17 @@ class Rows:
                 else:
                     rows[key[1]] = event["snapshot"]
                     if key[0] == "vif":
-                        for owner in (event["snapshot"]["VM"], event["snapshot"]["network"]):
-                            self._vifs_of.setdefault(owner, set()).add(key[1])
+                        vm, network = event["snapshot"]["VM"], event["snapshot"]["network"]
+                        self._vifs_of[vm] = self._vifs_of.get(vm, ()) + (key[1],)
+                        self._vifs_on.setdefault(network, set()).add(key[1])
             self._count(touched)
         return touched
 
     def _unlink(self, ref: str) -> None:
         row = self.tables["vif"].get(ref)
         if row is not None:
-            for owner in (row["VM"], row["network"]):
-                self._vifs_of.get(owner, set()).discard(ref)
+            _drop(self._vifs_of, row["VM"], ref)
+            self._vifs_on.get(row["network"], set()).discard(ref)
 
     def _count(self, touched: Touched) -> None:
         """Bring the facts up to date."""
@@ -101,20 +104,22 @@ class Rows:
         else:
             stale = {ref for kind, ref in touched if kind == "vif"}
             for kind, ref in touched:
-                if kind in ("vm", "network"):
-                    stale |= self._vifs_of.get(ref, set())
+                if kind == "vm":
+                    stale.update(self._vifs_of.get(ref, ()))
+                elif kind == "network":
+                    stale |= self._vifs_on.get(ref, set())
         doubtful: Set[str] = set()
         made: Dict[str, Optional[VifFacts]] = {}
         for ref in stale:
             if ref in self._uuids:
                 known = self._uuids.pop(ref)
                 doubtful.add(known)
-                self._refs[known].discard(ref)
+                _drop(self._refs, known, ref)
             vif = made[ref] = self._vif(ref)
             if vif is not None:
                 doubtful.add(vif.uuid)
                 self._uuids[ref] = vif.uuid
-                self._refs.setdefault(vif.uuid, set()).add(ref)
+                self._refs[vif.uuid] = self._refs.get(vif.uuid, ()) + (ref,)
         changed = {uuid: self._of_uuid(uuid, made) for uuid in doubtful}
         changed = {uuid: vif for uuid, vif in changed.items() if facts.vifs.get(uuid) != vif}
         if changed:
@@ -149,9 +154,8 @@ class Rows:
 
     def _of_uuid(self, uuid: str, made: Dict[str, Optional[VifFacts]]) -> Optional[VifFacts]:
         """``made``: by reference, what was read from its row already."""
-        refs = self._refs[uuid]
-        if not refs:
-            del self._refs[uuid]
+        refs = self._refs.get(uuid)
+        if refs is None:
             return None
         ref = max(refs)
         return made[ref] if ref in made else self._vif(ref)
@@ -181,6 +185,15 @@ def trimmed(given: Dict[str, Any]) -> Dict[str, Any]:
         return given
     snapshot = {name: _shared(row[name]) for name in fields if name in row}
     return dict({name: _shared(given[name]) for name in ("class", "operation", "ref") if name in given}, snapshot=snapshot)
+
+
+def _drop(table: Dict[str, Tuple[str, ...]], key: str, ref: str) -> None:
+    """Sets of one or two are tuples: a pool has tens of thousands."""
+    left = tuple(other for other in table.get(key, ()) if other != ref)
+    if left:
+        table[key] = left
+    else:
+        table.pop(key, None)
 
 
 def _shared(value: Any) -> Any:
