@@ -3,7 +3,7 @@
 SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
-DEBIAN := openvswitch-switch openvswitch-common iproute2 iputils-ping ethtool python3-venv openssl rpm groff-base
+DEBIAN := openvswitch-switch openvswitch-common iproute2 iputils-ping ethtool xenstore-utils python3-venv openssl rpm groff-base
 XEN := mmdebstrap qemu-system-x86 e2fsprogs cpio
 PYTHON ?= $(PY)
 PYTEST := $(PY) -m pytest

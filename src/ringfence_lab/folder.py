@@ -31,6 +31,8 @@ class LabFolder:
         self.root = ROOT
         self._lock = -1
         self._children: list[subprocess.Popen] = []
+        self.at_end: list[Callable[[], None]] = []
+        """What else is to be ended."""
 
     def take(self) -> None:
         """Take the lock and clear away what an earlier lab left. Raises RingfenceError while another one is up."""
@@ -93,6 +95,8 @@ class LabFolder:
         """End every process, remove everything, free the lock."""
         for child in self._children:
             self.end(child, 9)
+        for end in self.at_end:
+            end()
         self.clear()
         lock = ROOT.with_name(ROOT.name + ".lock")
         lock.unlink(missing_ok=True)

@@ -43,13 +43,16 @@ class Host:
         return {
             **self.switch.env,
             "RINGFENCE_ROOT": str(self.root),
+            "XENSTORED_PATH": str(self.xenstore.socket),
             "PATH": f"{self.root / 'bin'}:{tools}:{os.environ.get('PATH', '')}:/usr/sbin:/sbin",
         }
 
     def prepare(self) -> None:
         netns.add(self.name)
         self.root.mkdir()
+        (self.root / "bin").mkdir()
         self.xenstore = Xenstore(self.root)
+        self.folder.at_end.append(self.xenstore.stop)
         xe = self.root / "bin" / "xe"
         xe.write_text(f'#!/bin/sh\nexec {sys.executable} -m ringfence_lab.xe "$@"\n')
         xe.chmod(0o755)

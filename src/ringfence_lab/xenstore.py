@@ -1,58 +1,113 @@
-"""xenstore as files, and stand-ins for its commands in dom0: a folder a node, its value in ``.value``.
+"""A host's xenstore: a tree, and a server that speaks xenstore's protocol on its socket (xen/include/public/io/xs_wire.h).
 
-What it does not do: permissions (the lab's guests write through ``guest_write`` alone), watches, transactions.
+Debian's own ``xenstore-read`` and its like speak with it. What it does not do: permissions (the lab's guests write through
+``guest_write`` alone), watches, transactions.
 """
 
-import shutil
+import contextlib
+import socketserver
+import struct
+import threading
 from pathlib import Path
 
+from ringfence.xenstore import DIRECTORY, ERROR, HEADER, READ, RM, WRITE
+
 LIMIT = 2048
-_COMMANDS = {
-    "xenstore-read": 'exec cat "$RINGFENCE_ROOT/xenstore$1/.value" 2>/dev/null\n',
-    "xenstore-write": (
-        '[ "$(printf %s "$2" | wc -c)" -le 2048 ] || { echo "xenstore-write: $1: too large" >&2; exit 1; }\n'
-        'mkdir -p "$RINGFENCE_ROOT/xenstore$1" && printf %s "$2" > "$RINGFENCE_ROOT/xenstore$1/.value"\n'
-    ),
-    "xenstore-list": 'cd "$RINGFENCE_ROOT/xenstore$1" 2>/dev/null && ls\n',
-    "xenstore-rm": '[ -d "$RINGFENCE_ROOT/xenstore$1" ] && rm -rf "$RINGFENCE_ROOT/xenstore$1"\n',
-}
+MKDIR = 12
 
 
 class Xenstore:
     def __init__(self, root: Path) -> None:
-        self._root = root / "xenstore"
-        self._root.mkdir(parents=True)
-        commands = root / "bin"
-        commands.mkdir()
-        for name, text in _COMMANDS.items():
-            (commands / name).write_text("#!/bin/sh\n" + text)
-            (commands / name).chmod(0o755)
+        self.socket = root / "var/run/xenstored/socket"
+        self.socket.parent.mkdir(parents=True)
+        self._values: dict[str, str] = {}
+        """By path; what is only a folder has an empty one."""
+        self._lock = threading.RLock()
+        self._server = _Server(self)
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="xenstore", daemon=True).start()
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
 
     def write(self, path: str, value: str) -> None:
         """Raises ValueError over 2048 bytes, as oxenstored refuses it."""
-        if len(value.encode()) > LIMIT:
-            raise ValueError(f"{path}: {len(value.encode())} bytes are more than {LIMIT}")
-        node = self._root / path.lstrip("/")
-        while True:
-            node.mkdir(parents=True, exist_ok=True)
-            try:
-                (node / ".value").write_text(value)
-                return
-            except FileNotFoundError:
-                continue  # somebody removed the tree meanwhile
+        if len(value.encode("utf-8", "surrogateescape")) > LIMIT:
+            raise ValueError(f"{path}: {len(value.encode('utf-8', 'surrogateescape'))} bytes are more than {LIMIT}")
+        with self._lock:
+            parts = path.strip("/").split("/")
+            for end in range(1, len(parts)):
+                self._values.setdefault("/" + "/".join(parts[:end]), "")
+            self._values["/" + "/".join(parts)] = value
 
     def read(self, path: str) -> str | None:
-        node = self._root / path.lstrip("/") / ".value"
-        return node.read_text() if node.exists() else None
+        return self._values.get(path.rstrip("/"))
 
-    def remove(self, path: str) -> None:
-        shutil.rmtree(self._root / path.lstrip("/"), ignore_errors=True)
+    def remove(self, path: str) -> bool:
+        """With all below it; whether there was anything."""
+        with self._lock:
+            gone = [one for one in self._values if one == path or one.startswith(path + "/")]
+            for one in gone:
+                del self._values[one]
+        return bool(gone)
+
+    def listed(self, path: str) -> list[str] | None:
+        below = path.rstrip("/") + "/"
+        with self._lock:
+            names = sorted(one[len(below) :] for one in self._values if one.startswith(below) and "/" not in one[len(below) :])
+            return names if names or path == "/" or path in self._values else None
 
     def tree(self, path: str) -> dict[str, str]:
-        """Values below a path, by their path from there."""
-        node = self._root / path.lstrip("/")
-        while True:
-            try:
-                return {str(v.parent.relative_to(node)): v.read_text() for v in sorted(node.rglob(".value"))}
-            except FileNotFoundError:
-                continue  # somebody removed a part of it meanwhile
+        """Values below a path, by their path from there; folders are left out."""
+        below = path.rstrip("/") + "/"
+        with self._lock:
+            return {one[len(below) :]: value for one, value in sorted(self._values.items()) if one.startswith(below) and value}
+
+
+class _Server(socketserver.ThreadingUnixStreamServer):
+    daemon_threads = True
+
+    def __init__(self, store: Xenstore) -> None:
+        self.store = store
+        super().__init__(str(store.socket), _Handler)
+
+
+class _Handler(socketserver.StreamRequestHandler):
+    server: _Server
+
+    def handle(self) -> None:
+        with contextlib.suppress(OSError, struct.error):
+            while True:
+                kind, number, transaction, length = HEADER.unpack(self.rfile.read(HEADER.size))
+                try:
+                    answer = self._answer(kind, self.rfile.read(length).decode("utf-8", "surrogateescape"))
+                except KeyError:
+                    kind, answer = ERROR, "ENOENT\0"
+                except ValueError:
+                    kind, answer = ERROR, "E2BIG\0"
+                except NotImplementedError:
+                    kind, answer = ERROR, "ENOSYS\0"
+                body = answer.encode("utf-8", "surrogateescape")
+                self.wfile.write(HEADER.pack(kind, number, transaction, len(body)) + body)
+
+    def _answer(self, kind: int, body: str) -> str:
+        """Raises KeyError for what is not there, ValueError for a value that is too large."""
+        path, _, value = body.partition("\0")
+        store = self.server.store
+        found: object = "OK\0"
+        if kind == READ:
+            found = store.read(path)
+        elif kind == DIRECTORY:
+            names = store.listed(path)
+            found = None if names is None else "".join(f"{name}\0" for name in names)
+        elif kind == WRITE:
+            store.write(path, value)
+        elif kind == MKDIR:
+            store.write(path, store.read(path) or "")
+        elif kind == RM:
+            found = "OK\0" if store.remove(path) else None
+        else:
+            raise NotImplementedError
+        if found is None:
+            raise KeyError(path)
+        return str(found)

@@ -13,6 +13,7 @@ import pkgutil
 import shutil
 import socketserver
 import stat
+import struct
 import subprocess
 import sys
 import tempfile
@@ -33,7 +34,7 @@ os.environ["OVS_RUNDIR"] = ROOT
 sys.path.insert(0, SOURCE)
 
 import ringfence  # noqa: E402
-from ringfence import paths  # noqa: E402
+from ringfence import paths, xenstore  # noqa: E402
 from ringfence.agent import client, plugin, socket  # noqa: E402
 from ringfence.agent.state import State  # noqa: E402
 from ringfence.cli.main import COMMANDS, parser  # noqa: E402
@@ -159,8 +160,12 @@ class OnTheHost(unittest.TestCase):
         os.makedirs(os.path.dirname(path))
         with open(path, "w") as kept:
             json.dump(told, kept)
-        with _no_xenstore():
+        with _xenstore():
             found = describe(call, read_json(call))
+            xenstore.write("/vm/vm-1/final-uuid", "vm-2")
+            self.assertEqual(describe(call, read_json(call))["vm"], "vm-2")
+            xenstore.remove("/vm/vm-1/final-uuid")
+            self.assertIsNone(xenstore.read("/vm/vm-1/final-uuid"))
         self.assertEqual((found["mac"], found["bridge"], found["line"]), ("00:16:3e:00:00:01", "xenbr0", LINES[0]))
         self.assertEqual(found["xapi"], ["locked", ["10.0.0.5"], []])
 
@@ -226,22 +231,37 @@ class _Xapi(socketserver.StreamRequestHandler):
         Handler(self.request, ("local", 0), self.server)
 
 
+class _Xenstore(socketserver.StreamRequestHandler):
+    """Takes what is written, and has it."""
+
+    kept = {}  # type: Dict[bytes, bytes]
+
+    def handle(self):
+        kind, number, transaction, length = struct.unpack("=IIII", self.rfile.read(16))
+        path, _, value = self.rfile.read(length).partition(b"\0")
+        answer = b"OK\0"
+        if kind == xenstore.WRITE:
+            self.kept[path] = value
+        elif path not in self.kept:
+            kind, answer = xenstore.ERROR, b"ENOENT\0"
+        elif kind == xenstore.READ:
+            answer = self.kept[path]
+        elif kind == xenstore.RM:
+            del self.kept[path]
+        self.wfile.write(struct.pack("=IIII", kind, number, transaction, len(answer)) + answer)
+
+
 @contextlib.contextmanager
-def _no_xenstore():
-    """A PATH in which xenstore's commands say that there is no such key."""
-    folder = os.path.join(ROOT, "bin")
-    os.makedirs(folder)
-    for name in ("xenstore-read", "xenstore-write", "xenstore-rm"):
-        path = os.path.join(folder, name)
-        with open(path, "w") as kept:
-            kept.write("#!/bin/sh\nexit 1\n")
-        os.chmod(path, 0o755)
-    before = os.environ["PATH"]
-    os.environ["PATH"] = folder + os.pathsep + before
+def _xenstore():
+    os.makedirs(os.path.dirname(paths.XENSTORE_SOCKET))
+    server = socketserver.ThreadingUnixStreamServer(paths.XENSTORE_SOCKET, _Xenstore)
+    server.daemon_threads = True
+    threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         yield
     finally:
-        os.environ["PATH"] = before
+        server.shutdown()
+        server.server_close()
 
 
 if __name__ == "__main__":

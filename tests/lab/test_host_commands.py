@@ -33,9 +33,10 @@ def pool() -> Iterator[Pool]:
 
 def files(host: Host) -> dict[str, bytes]:
     """What an installation could change."""
-    tops = ("etc", "opt", "var/lib", "xenstore", "systemctl.log")
+    tops = ("etc", "opt", "var/lib", "systemctl.log")
     found: list[Path] = [path for top in tops for path in (host.root / top).rglob("*")] + [host.root / "systemctl.log"]
-    return {str(path): path.read_bytes() for path in found if path.is_file() and path.name not in ("state.json", "state.journal")}
+    kept = {str(path): path.read_bytes() for path in found if path.is_file() and path.name not in ("state.json", "state.journal")}
+    return {**kept, **{f"xenstore /{path}": value.encode() for path, value in host.xenstore.tree("/").items()}}
 
 
 @contextlib.contextmanager

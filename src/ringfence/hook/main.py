@@ -4,10 +4,11 @@ import subprocess
 import sys
 from typing import Any, Dict, List, Optional
 
+from .. import xenstore
 from ..agent.client import ask
 from ..errors import RingfenceError, Unreachable
 from ..switch import port
-from . import log, xenstore
+from . import log
 from .vif import Call, describe, read_json
 
 AGENT_S = 3.0
@@ -73,7 +74,7 @@ def plug(call: Call) -> None:
         port.set_link(call.interface, False)
         _forget(call)
         number = port.add(told["bridge"], call.interface, told["external_ids"], known["held"])
-        xenstore.write("{}/{}-ofport".format(call.hotplug, call.kind), str(number))
+        _tell_others(call, number)
         _pvs_proxy(call, "add")
     closed = worker.commit(told, number)
     if closed:
@@ -140,6 +141,14 @@ def _forget(call: Call) -> None:
     """What others were told of the port that is to go."""
     _pvs_proxy(call, "remove")
     xenstore.remove("{}/{}-ofport".format(call.hotplug, call.kind))
+
+
+def _tell_others(call: Call, number: int) -> None:
+    """What a PVS proxy asks xenstore for: nothing of ours depends on it."""
+    try:
+        xenstore.write("{}/{}-ofport".format(call.hotplug, call.kind), str(number))
+    except RingfenceError as error:
+        log.error("port=%s event=ofport-not-told reason=%s", call.interface, error)
 
 
 def _pvs_proxy(call: Call, action: str) -> None:

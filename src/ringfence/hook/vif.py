@@ -4,13 +4,12 @@ import json
 import time
 from typing import Any, Dict, NamedTuple, Optional
 
-from .. import paths
+from .. import paths, xenstore
 from ..agent.told import PLUG
 from ..errors import BadInput, RingfenceError
 from ..mac import parse_mac
 from ..shape import check
 from ..xapi.keys import own_mode
-from . import xenstore
 
 
 class Call(NamedTuple):

@@ -6,10 +6,9 @@ import sys
 from importlib import import_module
 from typing import Any, Callable, Iterator, List, NamedTuple, Tuple
 
-from .. import __version__, paths
+from .. import __version__, paths, xenstore
 from ..agent.client import ask
 from ..errors import RingfenceError, Unreachable
-from ..hook import xenstore
 from ..inventory import backend, installation_uuid
 from ..switch.command import run, vsctl
 from ..words import counted

@@ -6,10 +6,9 @@ import sys
 import time
 from typing import Callable, List, Optional
 
-from .. import __version__
+from .. import __version__, xenstore
 from ..agent.client import ask
 from ..errors import Refused, RingfenceError, Unreachable
-from ..hook import xenstore
 from ..words import counted
 from . import checks, place, system, xenopsd
 
@@ -98,8 +97,7 @@ def _put_in_force(version: str, undo: Undo, say: Callable[[str], None]) -> None:
         old = xenstore.read(vif.key)
         if old != place.HOOK:
             undo.then(lambda vif=vif, old=old: _put_back_key(vif, old))  # type: ignore[misc]
-            if not xenstore.write(vif.key, place.HOOK):
-                raise Refused("xenstore refuses to write {}".format(vif.key))
+            xenstore.write(vif.key, place.HOOK)
             moved += 1
     say("{} adopted without being touched".format(counted(moved, "running VIF")))
 

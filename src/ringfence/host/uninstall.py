@@ -4,12 +4,11 @@ import re
 import subprocess
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple
 
-from .. import paths
+from .. import paths, xenstore
 from ..agent import restart
 from ..agent.audit import stock_flows
 from ..errors import Refused, RingfenceError
 from ..flows.pipeline import TABLES
-from ..hook import xenstore
 from ..inventory import installation_uuid
 from ..picture import Picture
 from ..switch import ofctl

@@ -1,11 +1,9 @@
 """Which hook xenopsd runs: its settings, and the keys of VIFs that were plugged before they changed."""
 
 import glob
-import subprocess
-from typing import Dict, Iterator, List, NamedTuple, Optional
+from typing import Dict, Iterator, NamedTuple, Optional
 
-from .. import paths
-from ..errors import Unreachable
+from .. import paths, xenstore
 from .system import forget_tree, read_file, write_file
 
 CONF = paths.under_root("/etc/xenopsd.conf")
@@ -59,14 +57,6 @@ def use_stock() -> None:
 
 def running() -> Iterator[Vif]:
     """Every VIF that xenstore has private keys of. Raises Unreachable."""
-    for vm in _list("/xapi"):
-        for device in _list("/xapi/{}/private/vif".format(vm)):
+    for vm in xenstore.listed("/xapi"):
+        for device in xenstore.listed("/xapi/{}/private/vif".format(vm)):
             yield Vif(vm, device)
-
-
-def _list(path: str) -> List[str]:
-    try:
-        done = subprocess.run(["xenstore-list", path], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True)
-    except FileNotFoundError:
-        raise Unreachable("xenstore-list is not installed", mend="is this dom0?") from None
-    return done.stdout.split() if done.returncode == 0 else []

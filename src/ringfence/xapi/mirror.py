@@ -1,10 +1,10 @@
 """The mirror: vm-data shows each VIF's record to guest and tools; the anchor in VIF.other_config is what holds."""
 
 import logging
-import subprocess
 import time
 from typing import Callable, Dict, List, Optional
 
+from .. import xenstore
 from ..errors import BadRecord, RingfenceError
 from ..records import parse_pool, parse_record
 from .alert import Alerts
@@ -155,15 +155,10 @@ def _live(row: Row, key: str, want: Optional[str]) -> None:
     folder = path.rpartition("/")[0]
     try:
         if want is not None:
-            _xenstore("xenstore-write", path, want)
+            xenstore.write(path, want)
             return
-        _xenstore("xenstore-rm", path)
-        listed = _xenstore("xenstore-list", folder)
-        if listed.returncode == 0 and not listed.stdout.strip():
-            _xenstore("xenstore-rm", folder)
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        xenstore.remove(path)
+        if not xenstore.listed(folder):
+            xenstore.remove(folder)
+    except RingfenceError as error:
         log.warning("vm=%s event=xenstore-failed path=%s reason=%s", row["uuid"], _shown(path), error)
-
-
-def _xenstore(*words: str) -> "subprocess.CompletedProcess[str]":
-    return subprocess.run(words, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, universal_newlines=True, timeout=5)
