@@ -1,7 +1,7 @@
 """A host's xenstore: a tree, and a server that speaks xenstore's protocol on its socket (xen/include/public/io/xs_wire.h).
 
 Debian's own ``xenstore-read`` and its like speak with it. What it does not do: permissions (the lab's guests write through
-``guest_write`` alone), watches, transactions.
+``guest_write`` alone), watches. In a transaction each question stands for itself.
 """
 
 import contextlib
@@ -13,7 +13,7 @@ from pathlib import Path
 from ringfence.xenstore import DIRECTORY, ERROR, HEADER, READ, RM, WRITE
 
 LIMIT = 2048
-MKDIR = 12
+MKDIR, TRANSACTION_START, TRANSACTION_END = 12, 6, 7
 
 
 class Xenstore:
@@ -104,9 +104,11 @@ class _Handler(socketserver.StreamRequestHandler):
             store.write(path, value)
         elif kind == MKDIR:
             store.write(path, store.read(path) or "")
+        elif kind == TRANSACTION_START:
+            found = "1\0"
         elif kind == RM:
             found = "OK\0" if store.remove(path) else None
-        else:
+        elif kind != TRANSACTION_END:
             raise NotImplementedError
         if found is None:
             raise KeyError(path)
