@@ -1,22 +1,28 @@
 """How long a VIF takes to be plugged: the hook, through the agent and alone, beside one ovs-ofctl process a flow.
 
-The three take turns on one lab host, so that what else the machine does falls on all alike; the ratios of each turn
-are taken first, and their medians are what is printed.
+The hook runs as the package installs it, with its bytecode beside it. The three take turns on one lab host, so that what else
+the machine does falls on all alike; the ratios of each turn are taken first, and their medians are what is printed.
 """
 
 import argparse
+import compileall
+import os
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
 from figures import can_be_kept, keep, ratio
 
+from ringfence_lab import netns
 from ringfence_lab.folder import LabFolder
 from ringfence_lab.host import Host
 from ringfence_lab.pool import Pool
 from ringfence_lab.scenario import read
 
+LAYOUT = Path(__file__).parent.parent / "packaging/layout"
 BASELINE = Path(__file__).with_name("one_process_a_flow.py")
 WAYS = ("baseline", "agent", "alone")
 MOST_OF_BASELINE = 100
@@ -36,8 +42,10 @@ def scenario(addresses: list[str]) -> dict:
 
 
 class Bench:
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, program: Path) -> None:
+        """``program``: the hook."""
         self.pool = pool
+        self.program = program
         self.host: Host = pool.hosts["h1"]
         row = pool.db.get("VM", pool.vms["web"])
         self.vm = row["uuid"]
@@ -52,12 +60,10 @@ class Bench:
             self.host.stop_agent()
         path = str(self.host.json_path(self.vm, "0"))
         self._must(self.host.hook(self.interface, self.vm, "0", "clear"))
-        before = time.perf_counter()
+        words = [sys.executable, "-IS", str(self.program), "classic", self.interface, self.vm, "0", "filter"]
         if way == "baseline":
-            status = self.host.run(sys.executable, str(BASELINE), path, self.interface, self.vm, "0").returncode
-        else:
-            status = self.host.hook(self.interface, self.vm, "0", "filter")
-        took = time.perf_counter() - before
+            words = [sys.executable, str(BASELINE), path, self.interface, self.vm, "0"]
+        took, status = netns.inside(self.host.name, lambda: _timed(words, {**os.environ, **self.host.env}))
         self._must(status)
         self._must_stand(way)
         if way == "baseline":
@@ -77,7 +83,22 @@ class Bench:
             raise SystemExit(f"bench: a run ended with status {status}: see {self.host.root}")
 
 
-def measure(count: int, turns: int) -> dict[str, list[float]]:
+def _timed(words: list[str], env: dict[str, str]) -> tuple[float, int]:
+    """Seconds, and how it ended."""
+    before = time.perf_counter()
+    status = subprocess.run(words, env=env, capture_output=True).returncode
+    return time.perf_counter() - before, status
+
+
+def installed(tree: str) -> Path:
+    """The hook in a tree that is laid out as the package is, and compiled as its installation compiles it."""
+    subprocess.run([sys.executable, str(LAYOUT), tree], check=True)
+    compileall.compile_dir(tree, quiet=2)
+    (program,) = Path(tree).glob("opt/ringfence/*/bin/setup-vif-rules")
+    return program
+
+
+def measure(count: int, turns: int, program: Path) -> dict[str, list[float]]:
     folder = LabFolder()
     folder.take()
     pool = Pool(folder, read(scenario([f"10.0.{1 + n // 250}.{1 + n % 250}" for n in range(count)])))
@@ -85,7 +106,7 @@ def measure(count: int, turns: int) -> dict[str, list[float]]:
     times: dict[str, list[float]] = {way: [] for way in ways}
     try:
         pool.build()
-        bench = Bench(pool)
+        bench = Bench(pool, program)
         for number in range(turns + 1):
             for way in ways:
                 took = bench.turn(way)
@@ -108,14 +129,16 @@ def main() -> None:
     raw: dict[int, dict[str, list[float]]] = {}
     print(f"plug of one VIF, median of {asked.turns} turns; ratio: its time as a part of the baseline's in the same turn")
     print(f"{'addresses':>9}  {'baseline':>9}  {'agent':>9} {'ratio':>6}  {'alone':>9} {'ratio':>6}")
-    for count in asked.addresses:
-        times = raw[count] = measure(count, asked.turns)
-        base = times.get("baseline", [])
-        cells = [f"{count:>9}", f"{statistics.median(base) * 1000:>6.0f} ms" if base else f"{'-':>9}"]
-        for way in WAYS[1:]:
-            part = f"{ratio(times[way], base):.2f}" if base else "-"
-            cells.append(f"{statistics.median(times[way]) * 1000:>6.0f} ms {part:>6}")
-        print("  ".join(cells), flush=True)
+    with tempfile.TemporaryDirectory(prefix="rf-") as tree:
+        program = installed(tree)
+        for count in asked.addresses:
+            times = raw[count] = measure(count, asked.turns, program)
+            base = times.get("baseline", [])
+            cells = [f"{count:>9}", f"{statistics.median(base) * 1000:>6.0f} ms" if base else f"{'-':>9}"]
+            for way in WAYS[1:]:
+                part = f"{ratio(times[way], base):.2f}" if base else "-"
+                cells.append(f"{statistics.median(times[way]) * 1000:>6.0f} ms {part:>6}")
+            print("  ".join(cells), flush=True)
     keep(raw, asked.json)
 
 

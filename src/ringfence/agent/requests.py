@@ -80,10 +80,7 @@ class Requests:
         check(plug, PLUG, "plug")
         check(request["ofport"], int, "ofport")
         with agent.lock:
-            view = agent.ovsdb.view
-            found = view.find(plug["interface"]) if view else None
-            if found is None or found[1].ofport != request["ofport"] or found[1].external_ids != plug["external_ids"]:
-                view = read_once()
+            view = agent.ovsdb.seen(lambda view: _stands(view, plug, request["ofport"]))
             plug["ready"] = True
             told = agent.state.plugs.get(plug["interface"], {})
             plug.update((word, told[word]) for word in ("fresh", "against") if word in told)
@@ -94,7 +91,7 @@ class Requests:
             picture = agent.reconciler.picture
             if picture is None or plug["vif"] not in picture.facts.vifs:
                 return {"closed": "the agent does not know the pool yet"}
-            bridge = view.find(plug["interface"]) if view else None
+            bridge = view.find(plug["interface"])
             failed = outcome.failed.get(bridge[0].name) if bridge else "the port is on no bridge"
             return {"closed": failed or outcome.closed.get(plug["interface"])}
 
@@ -105,7 +102,7 @@ class Requests:
             agent.state.plugs.pop(request["interface"], None)
             agent.links.pop(request["interface"], None)
             port.remove(request["interface"])
-            agent.reconcile(read_once())
+            agent.reconcile(agent.ovsdb.seen(lambda view: view.find(request["interface"]) is None))
             agent.keep(request["interface"])
         return {}
 
@@ -275,6 +272,14 @@ class Requests:
 
     def _proposal(self, request: Dict[str, Any]) -> Dict[str, Any]:
         return {"line": self.agent.proposals.get(str(request["vif"]))}
+
+
+def _stands(view: OvsdbView, plug: Dict[str, Any], ofport: int) -> bool:
+    """Whether a VIF's port is as the hook has left it: with a number below 0, on no bridge."""
+    found = view.find(plug["interface"])
+    if found is None or ofport < 0:
+        return found is None and ofport < 0
+    return found[1].ofport == ofport and found[1].external_ids == plug["external_ids"]
 
 
 def _plugged(view: Optional[OvsdbView]) -> int:

@@ -106,7 +106,7 @@ class BridgeWriter:
                 continue
             if port.name in fenced and not (port.protected and port.marked):
                 words += ["--", "--if-exists", "set", "Port", port.port, "protected=true", "external_ids:ringfence=protected"]
-            elif port.name not in fenced and port.marked:
+            elif port.name not in fenced and port.marked and port.ofport > 0:  # one without a number is on its way
                 words += ["--", "--if-exists", "set", "Port", port.port, "protected=false"]
                 words += ["--", "--if-exists", "remove", "Port", port.port, "external_ids", "ringfence"]
             held = self._flooding.get(port.name) == port.ofport

@@ -12,6 +12,8 @@ from .. import paths
 from ..errors import Unreachable
 from ..wake import Wake
 
+SOON_S = 0.25
+"""How long the view is waited for where somebody says that OVSDB has changed: a look of its own takes longer than it mostly does."""
 VIF_NAME = re.compile(r"(vif|tap)\d+\.\d+\Z")
 _COLUMNS = {
     "Open_vSwitch": ["bridges"],
@@ -192,6 +194,16 @@ class OvsdbWatcher(threading.Thread):
             poller.timer_wait(200)
             poller.block()
         idl.close()
+
+    def seen(self, good: Callable[[OvsdbView], bool]) -> OvsdbView:
+        """The view once it is ``good``, as it is about to be; else what a look of its own sees. Raises Unreachable."""
+        deadline = time.monotonic() + SOON_S
+        while time.monotonic() < deadline:
+            view = self.view
+            if view is not None and good(view):
+                return view
+            time.sleep(0.0005)
+        return read_once()
 
     def stop(self) -> None:
         self._stopping.set()

@@ -3,16 +3,12 @@
 import errno
 import fcntl
 import os
-import re
 import socket
 import struct
-from typing import Dict, List, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
 
 from ..errors import SwitchRefused, Unreachable
-from .command import run, vsctl
-
-_PAIR = re.compile(r'"?([^\s{,="]+)"?="?([^",}]*)"?')
-
+from .transact import Operation, commit, select, transact
 
 IFF_UP = 1
 SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
@@ -29,15 +25,31 @@ class Standing(NamedTuple):
 
 
 def standing(interface: str) -> Optional[Standing]:
-    """None where it is on no bridge, or the switch gave it no number."""
-    words = ["iface-to-br", interface, "--", "get", "Interface", interface, "ofport", "external_ids"]
-    try:
-        bridge, ofport, ids = run(["ovs-vsctl", "--timeout=10", "--"] + words).splitlines()
-    except (SwitchRefused, ValueError):
+    """None where it is on no bridge, or the switch gave it no number. Raises Unreachable."""
+    (found,) = _rows(select("Interface", [["name", "==", interface]], "_uuid", "ofport", "external_ids"))
+    if not found:
         return None
-    if not ofport.isdigit() or int(ofport) == 0:
+    (ports,) = _rows(select("Port", [["interfaces", "includes", found[0]["_uuid"]]], "_uuid", "tag"))
+    if not ports:
         return None
-    return Standing(bridge, int(ofport), dict(_PAIR.findall(ids)))
+    (bridges,) = _rows(select("Bridge", [["ports", "includes", ports[0]["_uuid"]]], "name", "ports"))
+    ofport, tag = found[0]["ofport"], ports[0]["tag"]
+    if not bridges or not isinstance(ofport, int) or ofport <= 0:
+        return None
+    name = bridges[0]["name"]
+    if isinstance(tag, int):
+        (fakes,) = _rows(select("Port", [["fake_bridge", "==", True], ["tag", "==", tag]], "_uuid", "name"))
+        name = next((fake["name"] for fake in fakes if fake["_uuid"] in _set(bridges[0]["ports"])), name)
+    return Standing(name, ofport, dict(found[0]["external_ids"][1]))
+
+
+def _rows(*operations: Operation) -> List[List[Dict[str, Any]]]:
+    return [result["rows"] for result in transact(*operations)]
+
+
+def _set(value: List[Any]) -> List[Any]:
+    """The members of a set as OVSDB writes it: one alone is no set."""
+    return list(value[1]) if value[0] == "set" else [value]
 
 
 def exists(interface: str) -> bool:
@@ -58,27 +70,62 @@ def set_link(interface: str, up: bool) -> None:
 
 
 def remove(interface: str) -> None:
-    run(["ovs-vsctl", "--timeout=30", "--", "--if-exists", "del-port", interface])
+    """One that is on no bridge is no error. Raises Unreachable or SwitchRefused."""
+    (old,) = _rows(select("Port", [["name", "==", interface]], "_uuid"))
+    if old:
+        commit(*_gone(old))
 
 
-def _label(interface: str, external_ids: Dict[str, str]) -> List[str]:
-    pairs = ['external_ids:"{}"="{}"'.format(key, value) for key, value in sorted(external_ids.items())]
-    return ["set", "Interface", interface] + pairs
+def _gone(old: List[Dict[str, Any]]) -> List[Operation]:
+    """Take ports off whatever bridges they are on."""
+    return [
+        {
+            "op": "mutate",
+            "table": "Bridge",
+            "where": [["ports", "includes", port["_uuid"]]],
+            "mutations": [["ports", "delete", port["_uuid"]]],
+        }
+        for port in old
+    ]
 
 
 def label(interface: str, external_ids: Dict[str, str]) -> None:
-    """Say in OVSDB whose port it is."""
-    vsctl(*_label(interface, external_ids))
+    """Say in OVSDB whose port it is. Raises Unreachable or SwitchRefused."""
+    said = [["external_ids", "delete", ["set", sorted(external_ids)]], ["external_ids", "insert", ["map", sorted(external_ids.items())]]]
+    transact({"op": "mutate", "table": "Interface", "where": [["name", "==", interface]], "mutations": said})
 
 
 def add(bridge: str, interface: str, external_ids: Dict[str, str], held: bool) -> int:
-    """Put it on the bridge, held (no frame between two such ports) from its first moment; its OpenFlow port."""
-    words = ["ovs-vsctl", "--timeout=30", "--", "--if-exists", "del-port", interface, "--", "add-port", bridge, interface]
-    words += ["--"] + _label(interface, external_ids)
+    """Put it on the bridge, held (no frame between two such ports) from its first moment; its OpenFlow port.
+
+    Raises Unreachable or SwitchRefused.
+    """
+    named = [["name", "==", bridge]]
+    wanted = select("Port", [["name", "==", interface]], "_uuid")
+    real, fake, old = _rows(select("Bridge", named, "_uuid"), select("Port", named + [["fake_bridge", "==", True]], "_uuid", "tag"), wanted)
+    port: Dict[str, Any] = {"name": interface, "interfaces": ["named-uuid", "interface"]}
     if held:
-        words += ["--", "set", "Port", interface, "protected=true", "external_ids:ringfence=protected"]
-    run(words)
-    found = vsctl("--if-exists", "get", "Interface", interface, "ofport").strip()
-    if not found.isdigit() or int(found) == 0:
-        raise Unreachable("the switch gave {} no port number ({})".format(interface, found or "none"), mend="see ovs-vswitchd.log")
-    return int(found)
+        port.update(protected=True, external_ids=["map", [["ringfence", "protected"]]])
+    if fake:
+        port["tag"] = fake[0]["tag"]
+        (real,) = _rows(select("Bridge", [["ports", "includes", fake[0]["_uuid"]]], "_uuid"))
+    if not real:
+        raise SwitchRefused("there is no bridge {}".format(bridge), mend="see ovs-vsctl show")
+    described = {"name": interface, "external_ids": ["map", sorted(external_ids.items())]}
+    commit(
+        *_gone(old),
+        {"op": "insert", "table": "Interface", "row": described, "uuid-name": "interface"},
+        {"op": "insert", "table": "Port", "row": port, "uuid-name": "port"},
+        {
+            "op": "mutate",
+            "table": "Bridge",
+            "where": [["_uuid", "==", real[0]["_uuid"]]],
+            "mutations": [["ports", "insert", ["named-uuid", "port"]]],
+        },
+    )
+    (found,) = _rows(select("Interface", [["name", "==", interface]], "ofport", "error"))
+    number = found[0]["ofport"] if found else None
+    if not isinstance(number, int) or number <= 0:
+        reason = found[0]["error"] if found and isinstance(found[0]["error"], str) else "none"
+        raise Unreachable("the switch gave {} no port number ({})".format(interface, reason), mend="see ovs-vswitchd.log")
+    return number
