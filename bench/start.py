@@ -1,9 +1,8 @@
 """How long an agent takes until it is in sync, and what memory it needs, on a host with 1,000 VIFs in a pool of 20,000.
 
-The pool has networks of a hundred VIFs, each on eight hosts; with ``--size 0`` it has one for all, which is the worst that can
-be: the host has flows for every VIF of the pool. The switch has the dummy
-datapath, XAPI is simulated, and both share the machine's cores with the agent. First the switch is empty; then the agent is
-killed and started again, and finds its flows.
+The pool has networks of a hundred VIFs, each on eight hosts; then one network for all, which is the worst that can be: the host
+has flows for every VIF of the pool. The switch has the dummy datapath, XAPI is simulated, and both share the machine's cores
+with the agent. First the switch is empty; then the agent is killed and started again, and finds its flows.
 """
 
 import argparse
@@ -19,6 +18,8 @@ from figures import can_be_kept, keep
 
 from ringfence.agent.client import ask
 from ringfence.errors import Unreachable
+
+LINE = "{:>9} {:>8} {:>13} {:>8} {:>10} {:>8} {:>8}"
 
 
 class Start(Ringfence):
@@ -45,16 +46,9 @@ class Start(Ringfence):
         return sum(int(line.rpartition("changes=")[2]) for line in log.splitlines() if "event=committed" in line)
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--vifs", type=int, default=20000, help="of the pool (default: 20000)")
-    parser.add_argument("--here", type=int, default=1000, help="of them on this host (default: 1000)")
-    parser.add_argument("--size", type=int, default=100, help="VIFs of a network; 0 is one network for all (default: 100)")
-    parser.add_argument("--turns", type=int, default=5, help="restarts (default: 5)")
-    can_be_kept(parser)
-    asked = parser.parse_args()
+def measure(size: int, asked: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory(prefix="rf-") as root:
-        side = Start(Path(root), asked.vifs, asked.here, asked.size)
+        side = Start(Path(root), asked.vifs, asked.here, size)
         try:
             raw: dict[str, Any] = {"empty_s": [side.until_sync()], "again_s": [], "memory": [side.memory()], "rewritten": []}
             raw["flows"] = side.flows()
@@ -67,13 +61,27 @@ def main() -> None:
                 raw["rewritten"].append(side.committed())
         finally:
             side.close()
-    again, now = statistics.median(raw["again_s"]), statistics.median(m["VmRSS"] for m in raw["memory"])
-    print(f"{asked.here} VIFs here, {asked.vifs} in the pool, {asked.size or asked.vifs} on a network, {raw['flows']} flows")
-    print(f"medians of {asked.turns} restarts")
-    print(f"in sync {raw['empty_s'][0]:.1f} s after the start with an empty switch, {again:.1f} s after a restart")
-    print(f"flows rewritten by a restart: {max(raw['rewritten'])} at most")
-    print(f"memory {now:.0f} MiB, {max(m['VmHWM'] for m in raw['memory'])} MiB at most")
-    keep(raw, asked.json)
+    return raw
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--vifs", type=int, default=20000, help="of the pool (default: 20000)")
+    parser.add_argument("--here", type=int, default=1000, help="of them on this host (default: 1000)")
+    parser.add_argument("--size", type=int, nargs="*", default=[100, 0], help="VIFs of a network; 0 is one for all (default: 100 0)")
+    parser.add_argument("--turns", type=int, default=5, help="restarts (default: 5)")
+    can_be_kept(parser)
+    asked = parser.parse_args()
+    print(f"{asked.here} VIFs here, {asked.vifs} in the pool; medians of {asked.turns} restarts")
+    print(LINE.format("a network", "flows", "empty switch", "restart", "rewritten", "memory", "at most"))
+    found = {}
+    for size in asked.size:
+        raw = found[size] = measure(size, asked)
+        now, most = statistics.median(m["VmRSS"] for m in raw["memory"]), max(m["VmHWM"] for m in raw["memory"])
+        empty, again = f"{raw['empty_s'][0]:.1f} s", f"{statistics.median(raw['again_s']):.1f} s"
+        cells = [size or asked.vifs, raw["flows"], empty, again, max(raw["rewritten"]), f"{now:.0f} MiB", f"{most} MiB"]
+        print(LINE.format(*cells), flush=True)
+    keep(found, asked.json)
 
 
 if __name__ == "__main__":

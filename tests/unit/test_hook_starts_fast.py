@@ -6,6 +6,7 @@ import sys
 
 HEAVY = (
     "logging",
+    "subprocess",
     "ipaddress",
     "socketserver",
     "argparse",
