@@ -1,5 +1,7 @@
 """What a guest can cause without end happens ever more seldom."""
 
+import time
+
 import pytest
 
 from ringfence.xapi import limit
@@ -42,3 +44,43 @@ def test_a_budget_is_spent_and_comes_back(clock: list[float]) -> None:
     assert [budget.take() for _ in range(12)] == [True] * 10 + [False] * 2
     clock[0] += 6.1
     assert [budget.take(), budget.take()] == [True, False]
+
+
+class Clock:
+    """Time as a test says it is."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        self.worked = 0.0
+        monkeypatch.setattr(limit.time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(limit, "_worked", lambda: self.worked)
+
+    def turn(self, effort: limit.Effort, seconds: float) -> float:
+        """Work for so long; the rest that is due."""
+        with effort:
+            self.worked += seconds
+            self.now += seconds
+        return effort.rest
+
+
+def test_a_burst_does_not_wait_and_what_goes_on_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(monkeypatch)
+    effort = limit.Effort(0.04)
+    assert [clock.turn(effort, 0.3) for _ in range(3)] == [0.0, 0.0, 0.0]
+    assert clock.turn(effort, 0.3) == 1.0, "no rest is longer, and what is too much is remembered"
+    began, worked = clock.now, clock.worked
+    while clock.now < began + 1000:
+        clock.now += clock.turn(effort, 0.02) + 0.001
+    assert clock.worked - worked < 0.05 * 1000
+    clock.now += 3600
+    assert clock.turn(effort, 0.9) == 0.0, "after a quiet hour there is a burst again, and no more than one"
+    assert clock.turn(effort, 0.9) > 0
+
+
+def test_a_turn_is_measured_by_the_work_of_its_thread() -> None:
+    effort = limit.Effort(0.001)
+    deadline = time.monotonic() + 30
+    while not effort.rest and time.monotonic() < deadline:
+        with effort:
+            sum(range(2_000_000))
+    assert effort.rest

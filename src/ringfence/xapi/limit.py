@@ -33,22 +33,37 @@ class Backoff:
 
 
 class Effort:
-    """Keeps a thread to a share of one core, whatever a guest makes others send: measures a turn, and says how long to rest."""
+    """Keeps a thread to a share of one core, whatever a guest makes others send: measures a turn, and says how long to rest.
 
+    What was not used is there for later, up to ``BURST_S`` of work: an operator's change of thousands of VIFs does not wait.
+    """
+
+    BURST_S = 1.0
     LONGEST_S = 1.0
 
     def __init__(self, share: float) -> None:
         self._share = share
+        self._left = self.BURST_S
+        """Seconds of work; below 0 is too much, and no more than ``BURST_S`` of that is remembered."""
+        self._when = time.monotonic()
         self._begin = 0.0
         self.rest = 0.0
         """Seconds, after the last turn."""
 
     def __enter__(self) -> None:
-        self._begin = time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID)  # ``thread_time`` came with Python 3.7
+        self._begin = _worked()
 
     def __exit__(self, *_: object) -> None:
-        spent = time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID) - self._begin
-        self.rest = min(self.LONGEST_S, spent * (1 / self._share - 1))
+        now = time.monotonic()
+        gained = (now - self._when) * self._share
+        self._when = now
+        self._left = max(-self.BURST_S, min(self.BURST_S, self._left + gained) - (_worked() - self._begin))
+        self.rest = min(self.LONGEST_S, max(0.0, -self._left / self._share))
+
+
+def _worked() -> float:
+    """Seconds that this thread has worked; ``time.thread_time`` came with Python 3.7."""
+    return time.clock_gettime(time.CLOCK_THREAD_CPUTIME_ID)
 
 
 class Budget:
