@@ -13,12 +13,17 @@ from typing import List, Optional
 from . import paths
 from .errors import Refused, Unreachable
 
-DIRECTORY, READ, WRITE, RM, ERROR = 1, 2, 11, 13, 16
+DIRECTORY, READ, WRITE, RM, ERROR, DIRECTORY_PART = 1, 2, 11, 13, 16, 22
 HEADER = struct.Struct("=IIII")
 """What is asked, the number of the question, the transaction, and the length of what follows."""
 LONGEST = 4096
-"""Octets behind the header."""
+"""Octets of a question behind its header, and of an answer of C xenstored. oxenstored's may be longer on the socket."""
+ABSURD = 1 << 24
 PATIENCE_S = 5.0
+
+
+class _TooLong(Exception):
+    """An answer is longer than xenstored sends."""
 
 
 def read(path: str) -> Optional[str]:
@@ -28,8 +33,29 @@ def read(path: str) -> Optional[str]:
 
 
 def listed(path: str) -> List[str]:
-    """The names below a path. Raises Unreachable."""
-    return [name for name in (_ask(DIRECTORY, path) or b"").decode("utf-8", "surrogateescape").split("\0") if name]
+    """The names below a path. Raises Refused, or Unreachable."""
+    try:
+        found = _ask(DIRECTORY, path) or b""
+    except _TooLong:
+        found = _in_parts(path)
+    return [name for name in found.decode("utf-8", "surrogateescape").split("\0") if name]
+
+
+def _in_parts(path: str) -> bytes:
+    """A long list of names, begun anew where it changes meanwhile: each part says its generation, and the last one ends twice."""
+    for _ in range(100):
+        found, first = b"", b""
+        while True:
+            generation, _, part = (_ask(DIRECTORY_PART, path, "{}\0".format(len(found))) or b"\0\0").partition(b"\0")
+            first = first or generation
+            if generation != first:
+                break
+            if part == b"\0" or part.endswith(b"\0\0"):
+                return found + part
+            if not part:
+                raise Unreachable("xenstore sends no names", paths.XENSTORE_SOCKET)
+            found += part
+    raise Unreachable("what is below {} changes all the time".format(path), paths.XENSTORE_SOCKET, "try again")
 
 
 def write(path: str, value: str) -> None:
@@ -44,17 +70,20 @@ def remove(path: str) -> None:
 
 def _ask(kind: int, path: str, value: str = "") -> Optional[bytes]:
     """None for a path that is not there."""
-    if "\0" in path:
-        raise Refused("xenstore has no such path: {!r}".format(path))
-    body = path.encode("utf-8", "surrogateescape") + b"\0" + value.encode("utf-8", "surrogateescape")
-    if len(body) > LONGEST:
-        raise Refused("{}: {} octets are more than xenstore takes".format(path, len(body)))
+    try:
+        body = path.encode("utf-8", "surrogateescape") + b"\0" + value.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        body = b"\0" * (LONGEST + 1)
+    if "\0" in path or len(body) > LONGEST:
+        raise Refused("xenstore takes no such question: {!r}".format(path[:LONGEST]))
+    deadline = time.monotonic() + PATIENCE_S
     wire = _connect()
     try:
         os.write(wire, HEADER.pack(kind, 0, 0, len(body)) + body)
-        deadline = time.monotonic() + PATIENCE_S
         answered, _, _, length = HEADER.unpack(_exactly(wire, HEADER.size, deadline))
-        answer = _exactly(wire, min(length, LONGEST), deadline)
+        if length > ABSURD:
+            raise OSError("an answer of {} octets".format(length))
+        answer = _exactly(wire, length, deadline)
     except OSError as error:
         raise Unreachable("xenstore hung up ({})".format(error), paths.XENSTORE_SOCKET, "is xenstored running?") from None
     finally:
@@ -64,20 +93,25 @@ def _ask(kind: int, path: str, value: str = "") -> Optional[bytes]:
     reason = answer.rstrip(b"\0").decode("ascii", "replace")
     if reason == "ENOENT":
         return None
+    if reason == "E2BIG" and kind == DIRECTORY:
+        raise _TooLong
     raise Refused("xenstore refuses {} ({})".format(path, reason or "answer {}".format(answered)))
 
 
 def _connect() -> int:
     wire = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    wire.settimeout(PATIENCE_S)
     try:
         wire.connect(paths.XENSTORE_SOCKET)
     except OSError as error:
         wire.close()
-        try:
-            return os.open(paths.XENBUS, os.O_RDWR | os.O_CLOEXEC)
-        except OSError:
-            where = paths.XENSTORE_SOCKET
-        raise Unreachable("xenstore does not answer ({})".format(error), where, "is xenstored running?") from None
+        if isinstance(error, (FileNotFoundError, ConnectionRefusedError)):  # no xenstored here: it may be in a domain of its own
+            try:
+                return os.open(paths.XENBUS, os.O_RDWR | os.O_CLOEXEC)
+            except OSError:
+                pass
+        raise Unreachable("xenstore does not answer ({})".format(error), paths.XENSTORE_SOCKET, "is xenstored running?") from None
+    wire.setblocking(True)
     return wire.detach()
 
 
@@ -88,7 +122,7 @@ def _exactly(wire: int, length: int, deadline: float) -> bytes:
         ready.register(wire, select.POLLIN)
         if not ready.poll(max(0.0, deadline - time.monotonic()) * 1000):
             raise OSError("no answer within {:g} s".format(PATIENCE_S))
-        more = os.read(wire, length - len(found))
+        more = os.read(wire, min(length - len(found), 1 << 16))
         if not more:
             raise OSError("end of file")
         found += more

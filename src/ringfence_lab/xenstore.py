@@ -10,7 +10,7 @@ import struct
 import threading
 from pathlib import Path
 
-from ringfence.xenstore import DIRECTORY, ERROR, HEADER, READ, RM, WRITE
+from ringfence.xenstore import DIRECTORY, DIRECTORY_PART, ERROR, HEADER, LONGEST, READ, RM, WRITE
 
 LIMIT = 2048
 MKDIR, TRANSACTION_START, TRANSACTION_END = 12, 6, 7
@@ -22,6 +22,8 @@ class Xenstore:
         self.socket.parent.mkdir(parents=True)
         self._values: dict[str, str] = {}
         """By path; what is only a folder has an empty one."""
+        self.whole = True
+        """Whether a long answer goes out whole, as oxenstored's on its socket; C xenstored has it asked for in parts."""
         self._lock = threading.RLock()
         self._server = _Server(self)
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="xenstore", daemon=True).start()
@@ -97,9 +99,13 @@ class _Handler(socketserver.StreamRequestHandler):
         found: object = "OK\0"
         if kind == READ:
             found = store.read(path)
-        elif kind == DIRECTORY:
+        elif kind in (DIRECTORY, DIRECTORY_PART):
             names = store.listed(path)
             found = None if names is None else "".join(f"{name}\0" for name in names)
+            if kind == DIRECTORY_PART and found is not None:
+                found = _part(str(found), int(value.rstrip("\0")))
+            elif not store.whole and len(found or "") > LONGEST:
+                raise ValueError(path)
         elif kind == WRITE:
             store.write(path, value)
         elif kind == MKDIR:
@@ -113,3 +119,13 @@ class _Handler(socketserver.StreamRequestHandler):
         if found is None:
             raise KeyError(path)
         return str(found)
+
+
+def _part(names: str, offset: int) -> str:
+    """A generation, and as many names from there on as fit; behind the last one is an empty one."""
+    generation = f"{hash(names)}\0"
+    left = names[offset:]
+    part = left[: LONGEST - len(generation) - 1]
+    if len(part) < len(left):
+        return generation + part[: part.rindex("\0") + 1]
+    return generation + part + "\0"

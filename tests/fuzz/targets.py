@@ -20,6 +20,7 @@ from ringfence.errors import BadInput, BadRecord
 from ringfence.hook import vif as hook
 from ringfence.picture import Facts, Party, Picture
 from ringfence.records import Closed, NetworkLine, XapiFields, effective, parse_network, parse_pool, parse_record
+from ringfence.switch.ovsdb import BridgeState, OvsdbView, PortState
 from ringfence.xapi import mirror as mirrors
 from ringfence.xapi.alert import Alerts
 from ringfence.xapi.mirror import Mirror
@@ -314,11 +315,19 @@ class _Agent:
         self.rounds, self.token, self.settled = 0, "", True
         self.dirty = threading.Event()
         self.xapi = SimpleNamespace(facts=None, in_sync=False)
-        self.ovsdb = SimpleNamespace(view=None)
+        self.ovsdb = SimpleNamespace(view=None, seen=self._seen)
         self.outcome = SimpleNamespace(failed={}, closed={})
         self.reconciler = SimpleNamespace(picture=None, writers={})
         self.proposals = dict[str, str]()
         self.upkeep = SimpleNamespace(mirror=SimpleNamespace(tampered={}), missing={})
+
+    @staticmethod
+    def _seen(good: Callable[[OvsdbView], bool]) -> OvsdbView:
+        """A switch with one bridge that no VIF is on, and one with a VIF, are looked at."""
+        port = PortState("vif7.0", "vif7.0", 7, "vif", external_ids={"xs-vif-uuid": "u"})
+        good(OvsdbView({"xenbr0": BridgeState("xenbr0", (port,), {"xapi1": 1})}))
+        good(OvsdbView())
+        return OvsdbView()
 
     def reconcile(self, view: Any = None) -> Any:  # noqa: ARG002
         return self.outcome
@@ -330,8 +339,7 @@ class _Agent:
 def socket(data: bytes) -> None:
     """A request to the agent: an answer or a refusal, and a state that still makes a picture."""
     agent = _Agent()
-    nothing = SimpleNamespace(bridges={}, find={}.get)
-    with mock.patch.multiple(requests, read_once=lambda: nothing, LONGEST_WAIT_S=0.0), mock.patch.object(requests.port, "remove"):
+    with mock.patch.multiple(requests, read_once=OvsdbView, LONGEST_WAIT_S=0.0), mock.patch.object(requests.port, "remove"):
         asked = Requests(agent)  # type: ignore[arg-type]
         for part in data.split(b"\n")[:4]:
             try:

@@ -2,6 +2,9 @@
 
 import os
 import signal
+import socket
+import tempfile
+import threading
 from pathlib import Path
 
 import pytest
@@ -69,13 +72,55 @@ def test_a_switch_that_does_not_follow_is_given_up(bridge: DummySwitch) -> None:
     os.kill(pid, signal.SIGSTOP)
     try:
         with pytest.raises(Unreachable, match=r"ovs-vswitchd did not follow within 0\.2 s"):
-            transact.commit(patience=0.2)
+            transact.commit("a change", patience=0.2)
     finally:
         os.kill(pid, signal.SIGCONT)
-    transact.commit()
+    transact.commit("a change")
 
 
 def test_a_database_that_is_away_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(paths, "OVS_RUN", str(tmp_path))
     with pytest.raises(Unreachable, match="OVSDB does not answer"):
         port.standing("vif9.0")
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('{"id":1,"result":null,"error":"canceled"}', "OVSDB refuses: canceled"),
+        ('{"id":1,"result":[],"error":null}', "OVSDB did 0 of 1 operations"),
+        ('{"id":1,"result":[{"rows":[]},{"error":"constraint violation","details":"why"}]}', r"constraint violation \(why\)"),
+        ('{"id":"echo","method":"echo","params":[]}{"id":1,"result":[{"rows":[]}],"error":null}', ""),
+        ("[]", "OVSDB does not answer"),
+        ('{"id":1,"result"', "OVSDB does not answer .*hung up"),
+    ],
+)
+def test_whatever_the_database_says_is_an_answer_or_one_line(said: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    with tempfile.TemporaryDirectory(prefix="rf-") as folder, socket.socket(socket.AF_UNIX) as listening:
+        monkeypatch.setattr(paths, "OVS_RUN", folder)
+        listening.bind(f"{folder}/db.sock")
+        listening.listen()
+
+        def serve() -> None:
+            wire, _ = listening.accept()
+            wire.recv(1 << 16)
+            for octet in said:
+                wire.sendall(octet.encode())
+            wire.close()
+
+        server = threading.Thread(target=serve)
+        server.start()
+        if told:
+            with pytest.raises(Unreachable, match=told):
+                port.standing("vif9.0")
+        else:
+            assert port.standing("vif9.0") is None
+        server.join()
+
+
+def test_who_put_a_port_on_a_bridge_stands_in_the_log(bridge: DummySwitch) -> None:
+    port.add("br0", "vif9.0", IDS, True)
+    port.remove("vif9.0")
+    log = bridge.run("ovsdb-tool", "-m", "show-log", f"{bridge.folder}/conf.db")
+    assert "ringfence: add-port br0 vif9.0" in log
+    assert "ringfence: del-port vif9.0" in log

@@ -25,8 +25,8 @@ from .state import Snapshot, State
 
 log = logging.getLogger("ringfence")
 TICK_S = 0.5
-LOOK_S, LOOK_SHARE = 1.0, 50
-"""How often the switch is asked for the number of its flows, and the least that is waited between two, in times of what the last took."""
+LOOK_S, LOOK_SHARE, LOOK_LONGEST_S = 1.0, 50, 5.0
+"""How often the switch is asked for the number of its flows: the second for times of what the last answer took."""
 SWEEP_S = 60.0
 """How often the bridges are searched for what the stock script left."""
 
@@ -244,7 +244,7 @@ class Agent:
                 lost = name
                 break
         now = time.monotonic()
-        self._look = now + max(LOOK_S, LOOK_SHARE * (now - began))
+        self._look = now + min(LOOK_LONGEST_S, max(LOOK_S, LOOK_SHARE * (now - began)))
         if lost:
             log.warning("bridge=%s event=flows-lost: putting them back", lost)
             self.reconciler.writers[lost].forget()

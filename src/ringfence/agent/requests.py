@@ -279,7 +279,9 @@ def _stands(view: OvsdbView, plug: Dict[str, Any], ofport: int) -> bool:
     found = view.find(plug["interface"])
     if found is None or ofport < 0:
         return found is None and ofport < 0
-    return found[1].ofport == ofport and found[1].external_ids == plug["external_ids"]
+    bridge, port = found
+    there = view.place(plug["bridge"]) == (bridge.name, port.tag)
+    return there and port.ofport == ofport and port.external_ids == plug["external_ids"]
 
 
 def _plugged(view: Optional[OvsdbView]) -> int:

@@ -75,7 +75,7 @@ def _who(options: Any, pool: Pool) -> int:
     address = parse_prefix(options.address)
     data = []
     for uuid, view in pool.picture.networks.items():
-        for member in view.members.values():
+        for member in sorted(view.members.values(), key=lambda member: member.vif.name):
             held = [own for own in member.policy.own if within(address, own)]
             if held:
                 data.append({"vif": member.vif.name, "network": view.facts.name, "by": show_prefix(held[0])})

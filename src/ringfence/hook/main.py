@@ -9,7 +9,7 @@ from ..agent.client import ask
 from ..errors import RingfenceError, Unreachable
 from ..switch import port
 from . import log
-from .vif import Call, describe, read_json
+from .vif import Call, describe, private, read_json
 
 AGENT_S = 3.0
 USAGE = "usage: setup-vif-rules BACKEND INTERFACE VM-UUID DEVICE clear|filter\n"
@@ -39,7 +39,7 @@ def clear(call: Call) -> None:
     for step in (
         lambda: port.set_link(call.interface, False),
         lambda: _pvs_proxy(call, "remove"),
-        lambda: xenstore.remove("{}/{}-ofport".format(call.hotplug, call.kind)),
+        lambda: _tell_others(call, None),
         lambda: _unplug(call),
     ):
         try:
@@ -55,7 +55,7 @@ def _unplug(call: Call) -> None:
     except Unreachable as error:
         log.warning("port=%s event=alone reason=%s", call.interface, error)
         port.remove(call.interface)
-        _alone().unplug(call.interface, xenstore.read(call.private + "/bridge"))
+        _alone().unplug(call.interface, private(call, "bridge"))
 
 
 def plug(call: Call) -> None:
@@ -140,21 +140,25 @@ def _take_off(call: Call) -> None:
 def _forget(call: Call) -> None:
     """What others were told of the port that is to go."""
     _pvs_proxy(call, "remove")
-    xenstore.remove("{}/{}-ofport".format(call.hotplug, call.kind))
+    _tell_others(call, None)
 
 
-def _tell_others(call: Call, number: int) -> None:
-    """What a PVS proxy asks xenstore for: nothing of ours depends on it."""
+def _tell_others(call: Call, number: Optional[int]) -> None:
+    """What a PVS proxy asks xenstore for, None for no longer: nothing of ours depends on it."""
+    path = "{}/{}-ofport".format(call.hotplug, call.kind)
     try:
-        xenstore.write("{}/{}-ofport".format(call.hotplug, call.kind), str(number))
+        if number is None:
+            xenstore.remove(path)
+        else:
+            xenstore.write(path, str(number))
     except RingfenceError as error:
         log.error("port=%s event=ofport-not-told reason=%s", call.interface, error)
 
 
 def _pvs_proxy(call: Call, action: str) -> None:
-    if xenstore.read(call.private + "/pvs-interface") is None:
+    if private(call, "pvs-interface") is None:
         return
-    program = xenstore.read(call.private + "/setup-pvs-proxy-rules")
+    program = private(call, "setup-pvs-proxy-rules")
     if program:
         import subprocess  # most hosts have no such program, and need not wait for what starts one
 

@@ -10,6 +10,7 @@ from ..errors import BadInput, RingfenceError
 from ..mac import parse_mac
 from ..shape import check
 from ..xapi.keys import own_mode
+from . import log
 
 
 class Call(NamedTuple):
@@ -34,6 +35,15 @@ class Call(NamedTuple):
     @property
     def private(self) -> str:
         return "/xapi/{}/private/vif/{}".format(self.vm, self.device)
+
+
+def private(call: Call, key: str) -> Optional[str]:
+    """One of xenopsd's private keys of the VIF; one that cannot be read is taken not to be there: no rule depends on it alone."""
+    try:
+        return xenstore.read("{}/{}".format(call.private, key))
+    except RingfenceError as error:
+        log.warning("port=%s event=key-not-read reason=%s", call.interface, error)
+        return None
 
 
 def read_json(call: Call, patience: float = 1.0) -> Dict[str, Any]:
@@ -101,7 +111,7 @@ def _locking(value: Any) -> Any:
 
 
 def _bridge(call: Call, data: Dict[str, Any]) -> str:
-    name: Optional[str] = xenstore.read(call.private + "/bridge")
+    name = private(call, "bridge")
     backend = data.get("backend")
     if not name and isinstance(backend, list) and len(backend) > 1:
         name = str(backend[1])

@@ -53,7 +53,10 @@ def uninstall(say: Callable[[str], None], open_isolated: bool) -> bool:
         xenopsd.use_stock()
         keys = [vif for vif in xenopsd.running() if xenstore.read(vif.key) == place.HOOK]
         for vif in keys if hook else ():
-            xenstore.write(vif.key, hook)
+            try:
+                xenstore.write(vif.key, hook)
+            except RingfenceError as error:
+                say("{}/{} keeps ringfence's hook until it is started again: {}".format(vif.vm, vif.device, error))
         system.restart_xenopsd()
         say("xenopsd runs the stock hook again, for {} too".format(counted(len(keys), "running VIF")))
         for text in _put_back(session, held):

@@ -71,7 +71,7 @@ class Networks(Mapping[str, NetworkView]):
         return network in self._vifs
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._vifs)
+        return iter(sorted(self._vifs))
 
     def __len__(self) -> int:
         return len(self._vifs)

@@ -114,6 +114,7 @@ class Picture:
 
     def owners(self, network: str, address: Prefix) -> List[VifFacts]:
         """The VIFs that list ``address`` singly, or else those whose own prefix holds it."""
-        members = self.networks[network].members.values() if network in self.networks else []
+        found = self.networks[network].members.values() if network in self.networks else []
+        members = sorted(found, key=lambda member: (member.vif.name, member.vif.uuid))
         exact = [m.vif for m in members if address in m.policy.own]
         return exact or [m.vif for m in members if any(not is_single(o) and within(address, o) for o in m.policy.own)]

@@ -73,7 +73,7 @@ def remove(interface: str) -> None:
     """One that is on no bridge is no error. Raises Unreachable or SwitchRefused."""
     (old,) = _rows(select("Port", [["name", "==", interface]], "_uuid"))
     if old:
-        commit(*_gone(old))
+        commit("del-port {}".format(interface), *_gone(old))
 
 
 def _gone(old: List[Dict[str, Any]]) -> List[Operation]:
@@ -112,8 +112,10 @@ def add(bridge: str, interface: str, external_ids: Dict[str, str], held: bool) -
     if not real:
         raise SwitchRefused("there is no bridge {}".format(bridge), mend="see ovs-vsctl show")
     described = {"name": interface, "external_ids": ["map", sorted(external_ids.items())]}
-    commit(
-        *_gone(old),
+    gone = _gone(old)
+    done = commit(
+        "add-port {} {}".format(bridge, interface),
+        *gone,
         {"op": "insert", "table": "Interface", "row": described, "uuid-name": "interface"},
         {"op": "insert", "table": "Port", "row": port, "uuid-name": "port"},
         {
@@ -123,6 +125,8 @@ def add(bridge: str, interface: str, external_ids: Dict[str, str], held: bool) -
             "mutations": [["ports", "insert", ["named-uuid", "port"]]],
         },
     )
+    if not done[len(gone) + 2]["count"]:
+        raise SwitchRefused("bridge {} went away".format(bridge), mend="see ovs-vsctl show")
     (found,) = _rows(select("Interface", [["name", "==", interface]], "ofport", "error"))
     number = found[0]["ofport"] if found else None
     if not isinstance(number, int) or number <= 0:

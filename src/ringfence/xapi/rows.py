@@ -98,11 +98,11 @@ class Rows:
         there = tables["host"] if self._places else {}
         hosts = {row["uuid"]: row["name_label"] for row in there.values()}
         host_refs = {ref: row["uuid"] for ref, row in there.items()}
-        stale: Iterable[str] = set()
+        stale = {ref for kind, ref in touched if kind == "vif"}
         if host_refs != self._hosts:
-            self._hosts, stale = host_refs, list(tables["vif"])
+            self._hosts = host_refs
+            stale.update(tables["vif"])
         else:
-            stale = {ref for kind, ref in touched if kind == "vif"}
             for kind, ref in touched:
                 if kind == "vm":
                     stale.update(self._vifs_of.get(ref, ()))
