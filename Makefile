@@ -15,7 +15,7 @@ RUN := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 
 setup: $(VENV)/.ready
 
-$(VENV)/.ready: requirements.txt pyproject.toml
+$(VENV)/.ready: Makefile requirements.txt pyproject.toml
 	@packaging/debian-packages $(DEBIAN)
 	@test -x $(PY) || python3 -m venv $(VENV)
 	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps -r requirements.txt

@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from figures import can_be_kept, keep
 
 from ringfence.agent.compose import Settling, compose
+from ringfence.agent.daemon import GARBAGE
 from ringfence.agent.state import State
 from ringfence.flows import BridgePlan, Compiler, Segment
 from ringfence.picture import Picture
@@ -181,6 +182,7 @@ def row(what: str, costs: list[Cost], compiling: int) -> dict[str, Any]:
 
 
 def measure(hosts: int, vifs: int, spread: int, compiling: int) -> dict[str, Any]:
+    gc.set_threshold(*GARBAGE)  # as agents do
     pool = PoolOfHosts(hosts, vifs, spread, compiling)
     gc.collect()
     gc.freeze()
