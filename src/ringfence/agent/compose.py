@@ -90,11 +90,13 @@ class Settling:
         self, kind: str, given: Mapping[str, Any], now: Mapping[str, Any], made: Mapping[str, Any], moment: float
     ) -> Mapping[str, Any]:
         """``made``: what came of ``given``."""
-        changed = differing(given, now) | {uuid for word, uuid in self._until if word == kind}
+        waiting = {uuid for word, uuid in self._until if word == kind}
+        changed = differing(given, now) | waiting
         if not changed:
             return made
-        if not given:
-            return now  # at first: nothing can have vanished
+        there = [uuid for uuid in changed if uuid in now and uuid in made]
+        if not waiting and not any(now[uuid].line is None and made[uuid].line is not None for uuid in there):
+            return now  # no line is gone
         rows: Table[str, Any] = table_of(made)
         for uuid in changed:
             row = now.get(uuid)

@@ -2,6 +2,7 @@
 
 from typing import Dict, Iterable, List, Tuple
 
+from ..picture.roster import Member
 from .flow import (
     FORGET_PORT,
     NORMAL,
@@ -51,20 +52,17 @@ def watched(flows: FlowSet) -> None:
     flows.add("learn", 200, match(**{WATCHED: 1}), [PASSED])
 
 
-def vif(flows: FlowSet, site: Site, uuid: str) -> None:
+def member(flows: FlowSet, site: Site, one: Member) -> None:
     """Frames that may reach a VIF: here by its ports, elsewhere by its MAC."""
-    member = site.view.members.get(uuid)
-    if member is None:
-        return
-    vid = site.vid(uuid)
-    to = set_receiver(member.vif.mac)
-    ports = site.ports(member)
+    vid = site.vid(one.vif.uuid)
+    to = set_receiver(one.vif.mac)
+    ports = site.ports(one)
     if not ports:
         flows.add("delivery", 100, match(**{RECEIVER: vid}), [to, NORMAL], cookie(KIND_PARTY, vid))
         return
     mark = cookie(KIND_LOCAL, vid)
     send: List[Action] = [FORGET_PORT, STRIP_TAG] + [output(port) for port in ports]
-    reached = [to, clone(*send), NORMAL] if member.vif.migrating else [to] + send
+    reached = [to, clone(*send), NORMAL] if one.vif.migrating else [to] + send
     flows.add("delivery", 100, match(**{RECEIVER: vid}), reached, mark)
     flows.drop("delivery", 200, match(**{RECEIVER: vid, SENDER: vid}), "echo", vid)
     # A copy teaches nothing: it leaves one table sooner, for the switch follows 4096 jumps for a frame, and no more.

@@ -222,9 +222,14 @@ def _touched(was: Segment, now: Segment) -> Set[str]:
 
 
 def _vif(flows: FlowSet, site: Site, uuid: str) -> None:
-    guest.vif(flows, site, uuid)
-    party.vif(flows, site, uuid)
-    deliver.vif(flows, site, uuid)
+    member = site.view.members.get(uuid)
+    if member is None:
+        guest.closed(flows, site, uuid)
+        party.closed(flows, site, uuid)
+        return
+    guest.member(flows, site, member)
+    party.member(flows, site, member)
+    deliver.member(flows, site, member)
 
 
 def _add(table: Counter, key: Any, sign: int) -> None:

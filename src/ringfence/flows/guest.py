@@ -107,17 +107,19 @@ def stranger(flows: FlowSet, port: int) -> None:
     flows.drop("dispatch", 42000, match(in_port=port), "closed")
 
 
-def vif(flows: FlowSet, site: Site, uuid: str) -> None:
-    """A VIF that is plugged here."""
-    member = site.view.members.get(uuid)
-    if member is not None and site.ports(member):
-        (_open if member.open else _held)(flows, site, member)
-    elif member is None:
-        for port in site.segment.ports.get(uuid, ()):
-            if site.view.why_cut(uuid) is None:
-                _watch(flows, site, port, uuid, _counted(site, uuid, "closed"))
-            else:
-                flows.drop("dispatch", 42000, match(in_port=port), "closed", site.vid(uuid))
+def member(flows: FlowSet, site: Site, one: Member) -> None:
+    """A VIF, if it is plugged here."""
+    if site.ports(one):
+        (_open if one.open else _held)(flows, site, one)
+
+
+def closed(flows: FlowSet, site: Site, uuid: str) -> None:
+    """A VIF that is closed, if it is plugged here."""
+    for port in site.segment.ports.get(uuid, ()):
+        if site.view.why_cut(uuid) is None:
+            _watch(flows, site, port, uuid, _counted(site, uuid, "closed"))
+        else:
+            flows.drop("dispatch", 42000, match(in_port=port), "closed", site.vid(uuid))
 
 
 def _counted(site: Site, uuid: str, reason: str) -> List[Action]:

@@ -94,13 +94,14 @@ def network(flows: FlowSet, site: Site) -> None:
     flows.add("destination", 100, net, [load(DESTINATION_SPACE, site.space(MACHINE)), resubmit("foreign-destination")], mark)
 
 
-def vif(flows: FlowSet, site: Site, uuid: str) -> None:
+def member(flows: FlowSet, site: Site, one: Member) -> None:
     """A VIF, wherever it is."""
-    member = site.view.members.get(uuid)
-    if member is not None:
-        _arrival(flows, site, member)
-        _destination(flows, site, member)
-        return
+    _arrival(flows, site, one)
+    _destination(flows, site, one)
+
+
+def closed(flows: FlowSet, site: Site, uuid: str) -> None:
+    """A VIF that is closed, wherever it is."""
     mac, net = site.view.closed[uuid][0].mac, on(NETWORK, site.net)
     if not any(other in site.view.members for other in site.view.by_mac[mac]):
         flows.drop("arrival", 300, match(dl_src=mac) + net, "closed")

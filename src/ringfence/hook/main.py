@@ -72,10 +72,11 @@ def plug(call: Call) -> None:
     number = _standing(call, told)
     if number is None:
         port.set_link(call.interface, False)
-        _forget(call)
+        proxied = _forget(call)
         number = port.add(told["bridge"], call.interface, told["external_ids"], known["held"])
         _tell_others(call, number)
-        _pvs_proxy(call, "add")
+        if proxied:
+            _pvs_proxy(call, "add")
     closed = worker.commit(told, number)
     if closed:
         log.error("port=%s event=closed reason=%s", call.interface, closed)
@@ -137,10 +138,11 @@ def _take_off(call: Call) -> None:
     port.remove(call.interface)
 
 
-def _forget(call: Call) -> None:
-    """What others were told of the port that is to go."""
-    _pvs_proxy(call, "remove")
+def _forget(call: Call) -> bool:
+    """What others were told of the port that is to go; whether it has a PVS proxy."""
+    proxied = _pvs_proxy(call, "remove")
     _tell_others(call, None)
+    return proxied
 
 
 def _tell_others(call: Call, number: Optional[int]) -> None:
@@ -155,9 +157,10 @@ def _tell_others(call: Call, number: Optional[int]) -> None:
         log.error("port=%s event=ofport-not-told reason=%s", call.interface, error)
 
 
-def _pvs_proxy(call: Call, action: str) -> None:
+def _pvs_proxy(call: Call, action: str) -> bool:
+    """Whether there is one, and so a program that was told."""
     if private(call, "pvs-interface") is None:
-        return
+        return False
     program = private(call, "setup-pvs-proxy-rules")
     if program:
         import subprocess  # most hosts have no such program, and need not wait for what starts one
@@ -165,6 +168,7 @@ def _pvs_proxy(call: Call, action: str) -> None:
         done = subprocess.run([program, action, call.kind, call.interface, call.private, call.hotplug], stdout=subprocess.DEVNULL)
         if done.returncode:
             log.error("port=%s event=pvs-proxy-failed action=%s exit=%d", call.interface, action, done.returncode)
+    return True
 
 
 def run() -> None:

@@ -80,7 +80,18 @@ class Facts(NamedTuple):
             vifs.drop(uuid)
         for row in change["vifs"]:
             mode, ipv4, ipv6 = row["xapi"]
-            vif = VifFacts(**dict(row, xapi=XapiFields(mode, tuple(ipv4), tuple(ipv6))))
+            vif = VifFacts(
+                row["uuid"],
+                row["vm"],
+                row["vm_name"],
+                row["device"],
+                row["mac"],
+                row["network"],
+                row["line"],
+                XapiFields(mode, tuple(ipv4), tuple(ipv6)),
+                row["host"],
+                row["migrating"],
+            )
             vifs.put(vif.uuid, vif)
         networks = {row["uuid"]: NetworkFacts(**row) for row in change["networks"]}
         return Facts(vifs, networks, dict(change["hosts"]), change["pool"])

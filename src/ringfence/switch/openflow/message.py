@@ -112,13 +112,8 @@ def read_count(body: bytes) -> int:
     return int(struct.unpack_from("!I", body, 8 + 16)[0])
 
 
-class Installed(NamedTuple):
-    """A flow as the switch tells of it."""
-
-    key: Key
-    """Its fields in the switch's own order."""
-    cookie: int
-    instructions: bytes
+Installed = Tuple[Key, int, bytes]
+"""A flow as the switch tells of it: its key, with the fields in the switch's own order, its cookie and its instructions."""
 
 
 def flows_request(xid: int) -> bytes:
@@ -141,7 +136,7 @@ def read_flows(body: bytes) -> Iterator[Installed]:
         start = at + 48
         (size,) = struct.unpack_from("!H", body, start + 2)
         key = _PLACE.pack(table, priority) + body[start + 4 : start + size]
-        yield Installed(key, cookie, body[start + (size + 7) // 8 * 8 : at + length])
+        yield key, cookie, body[start + (size + 7) // 8 * 8 : at + length]
         at += length
 
 

@@ -76,13 +76,13 @@ class Session:
         remove, add = [], []
         missing = set(wanted.flows)
         for reply in self._exchange([m.flows_request(xid)], xid):
-            for there in m.read_flows(reply.body) if reply.kind == m.MULTIPART_REPLY and reply.xid == xid else ():
-                flow = _among(wanted, there.key)
+            for key, cookie, instructions in m.read_flows(reply.body) if reply.kind == m.MULTIPART_REPLY and reply.xid == xid else ():
+                flow = wanted.flows.get(key) or _reordered(wanted, key)
                 if flow is None:
-                    remove.append(there.key)
+                    remove.append(key)
                     continue
                 missing.discard(flow.key)
-                if there.cookie != flow.cookie or there.instructions != m.encode_instructions(flow.actions):
+                if cookie != flow.cookie or instructions != m.encode_instructions(flow.actions):
                     add.append(flow)
         return remove, add + [wanted.flows[key] for key in missing]
 
@@ -203,12 +203,10 @@ class Session:
         return found
 
 
-def _among(flows: FlowSet, key: Key) -> Optional[Flow]:
-    flow = flows.flows.get(key)
-    if flow is None:  # another version of the switch may write the fields in another order
-        fields = canonical(key[3:])
-        flow = None if fields is None else flows.flows.get(key[:3] + fields)
-    return flow
+def _reordered(flows: FlowSet, key: Key) -> Optional[Flow]:
+    """Another version of the switch may write the fields in another order."""
+    fields = canonical(key[3:])
+    return None if fields is None else flows.flows.get(key[:3] + fields)
 
 
 def _shown(key: Key) -> str:
