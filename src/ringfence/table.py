@@ -64,6 +64,23 @@ class Table(Mapping[K, V]):
         made._own, self._own = set(), set()
         return made
 
+    def after(self, changes: Mapping[K, Optional[V]]) -> "Table[K, V]":
+        """The next table: with entries put in, or (None) taken out."""
+        if len(changes) * 2 > self._length:  # few pieces would be left to share
+            entries = dict(self.items())
+            entries.update((key, value) for key, value in changes.items() if value is not None)
+            for key, value in changes.items():
+                if value is None:
+                    entries.pop(key, None)
+            return Table(entries)
+        made = self.copy()
+        for key, value in changes.items():
+            if value is None:
+                made.drop(key)
+            else:
+                made.put(key, value)
+        return made
+
     def put(self, key: K, value: V) -> None:
         piece = self._piece(key)
         self._length += key not in piece

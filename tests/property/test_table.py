@@ -17,7 +17,13 @@ def test_a_table_holds_what_a_dict_holds_and_its_copies_stay_as_they_were(seed: 
     for _ in range(600):
         key = chance.choice(keys)
         what = chance.random()
-        if what < 0.5:
+        if what < 0.05:
+            kept.append((table, dict(plain)))
+            changes = {k: object() if chance.random() < 0.5 else None for k in chance.sample(keys, chance.randint(0, len(keys)))}
+            plain.update(changes)
+            plain = {k: v for k, v in plain.items() if v is not None}
+            table = table.after(changes)
+        elif what < 0.5:
             plain[key] = object()
             table.put(key, plain[key])
         elif what < 0.8:

@@ -5,7 +5,7 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 
 from ..picture import Facts, VifFacts
 from ..records import XapiFields
-from ..table import Table, differing, table_of
+from ..table import differing, table_of
 from .state import State
 
 SETTLE_S = 2.0
@@ -55,12 +55,7 @@ def compose(base: Optional[Facts], in_sync: bool, state: State) -> Facts:
         elif not in_sync and plug.get("fresh") and plug.get("against", [None]) == [known.line]:
             new = plugged_facts(plug)
             told[plug["vif"]] = known._replace(line=new.line, xapi=new.xapi, mac=new.mac, network=new.network)
-    if not told:
-        return facts
-    vifs = table_of(facts.vifs)
-    for uuid, row in told.items():
-        vifs.put(uuid, row)
-    return facts._replace(vifs=vifs)
+    return facts._replace(vifs=table_of(facts.vifs).after(told)) if told else facts
 
 
 class Settling:
@@ -97,16 +92,16 @@ class Settling:
         there = [uuid for uuid in changed if uuid in now and uuid in made]
         if not waiting and not any(now[uuid].line is None and made[uuid].line is not None for uuid in there):
             return now  # no line is gone
-        rows: Table[str, Any] = table_of(made)
+        rows: Dict[str, Any] = {}
         for uuid in changed:
             row = now.get(uuid)
             if row is None:
-                rows.drop(uuid)
+                rows[uuid] = None
                 self._until.pop((kind, uuid), None)
                 continue
-            line = self._line((kind, uuid), row.line, rows[uuid].line if uuid in rows else None, moment)
-            rows.put(uuid, row if line == row.line else row._replace(line=line))
-        return rows
+            line = self._line((kind, uuid), row.line, made[uuid].line if uuid in made else None, moment)
+            rows[uuid] = row if line == row.line else row._replace(line=line)
+        return table_of(made).after(rows)
 
     def _line(self, key: Tuple[str, str], line: Optional[str], last: Optional[str], now: float) -> Optional[str]:
         """``last``: what held so far."""

@@ -75,12 +75,10 @@ class Facts(NamedTuple):
     def changed_by(self, change: Dict[str, Any]) -> "Facts":
         """The inverse of ``change_to``. Raises KeyError, TypeError or ValueError on anything else."""
         check(change, CHANGE)
-        vifs = table_of(self.vifs)
-        for uuid in change.get("gone", ()):
-            vifs.drop(uuid)
+        vifs: Dict[str, Optional[VifFacts]] = dict.fromkeys(change.get("gone", ()))
         for row in change["vifs"]:
             mode, ipv4, ipv6 = row["xapi"]
-            vif = VifFacts(
+            vifs[row["uuid"]] = VifFacts(
                 row["uuid"],
                 row["vm"],
                 row["vm_name"],
@@ -92,9 +90,8 @@ class Facts(NamedTuple):
                 row["host"],
                 row["migrating"],
             )
-            vifs.put(vif.uuid, vif)
         networks = {row["uuid"]: NetworkFacts(**row) for row in change["networks"]}
-        return Facts(vifs, networks, dict(change["hosts"]), change["pool"])
+        return Facts(table_of(self.vifs).after(vifs), networks, dict(change["hosts"]), change["pool"])
 
 
 _TEXT = (NONE, str)

@@ -11,6 +11,9 @@ from .roster import Row
 Lines = Mapping[str, Union[NetworkLine, Closed]]
 
 
+NOBODY: Table[str, VifFacts] = Table()
+
+
 class Networks(Mapping[str, NetworkView]):
     """Immutable. Those that have VIFs: a host asks for the few that are on it, of a pool's hundreds."""
 
@@ -40,16 +43,8 @@ class Networks(Mapping[str, NetworkView]):
             if now is not None:
                 changed.setdefault(now.network, {})[uuid] = now
         for network, vifs in changed.items():
-            if network not in self._vifs:
-                self._vifs[network] = Table({uuid: vif for uuid, vif in vifs.items() if vif is not None})
-                continue
-            table = self._vifs[network] = self._vifs[network].copy()
-            for uuid, vif in vifs.items():
-                if vif is None:
-                    table.drop(uuid)
-                else:
-                    table.put(uuid, vif)
-            if not table:
+            self._vifs[network] = self._vifs.get(network, NOBODY).after(vifs)
+            if not self._vifs[network]:
                 del self._vifs[network]
         return changed
 

@@ -123,12 +123,7 @@ class Rows:
         changed = {uuid: self._of_uuid(uuid, made) for uuid in doubtful}
         changed = {uuid: vif for uuid, vif in changed.items() if facts.vifs.get(uuid) != vif}
         if changed:
-            self._vifs = self._vifs.copy()
-            for uuid, found in changed.items():
-                if found is None:
-                    self._vifs.drop(uuid)
-                else:
-                    self._vifs.put(uuid, found)
+            self._vifs = self._vifs.after(changed)
             facts = facts._replace(vifs=self._vifs)
         if any(kind == "network" for kind, _ in touched):
             facts = facts._replace(networks={row["uuid"]: _network(row) for row in tables["network"].values()})
