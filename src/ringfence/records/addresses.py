@@ -80,7 +80,8 @@ def show_prefix(prefix: Prefix) -> str:
 
 def sort_prefixes(prefixes: Iterable[Prefix]) -> Tuple[Prefix, ...]:
     """Sorted and without repetitions, IPv4 before IPv6."""
-    return tuple(sorted(set(prefixes), key=in_order))
+    found = tuple(prefixes)
+    return tuple(sorted(set(found), key=in_order)) if len(found) > 1 else found
 
 
 def in_order(prefix: Prefix) -> Tuple[int, int, int]:
@@ -107,9 +108,8 @@ def singles(prefixes: Iterable[Prefix]) -> Tuple[Prefix, ...]:
 
 def link_local(mac: str) -> Prefix:
     """The link-local address that is derived from a MAC (RFC 4291, appendix A)."""
-    octets = [int(o, 16) for o in mac.split(":")]
-    eui = [octets[0] ^ 2, octets[1], octets[2], 0xFF, 0xFE] + octets[3:]
-    return Prefix6((0xFE80 << 112) | int.from_bytes(bytes(eui), "big"))
+    number = int(mac.replace(":", ""), 16)
+    return Prefix6(0xFE80 << 112 | (number >> 24 ^ 2 << 16) << 40 | 0xFFFE << 24 | number & 0xFFFFFF)
 
 
 def show_all(prefixes: Iterable[Prefix]) -> List[str]:

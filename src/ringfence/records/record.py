@@ -89,10 +89,10 @@ def parse_record(text: str) -> Record:
         mode=one_of("mode", words["mode"], MODES) if "mode" in words else None,
         ipv4=ipv4,
         ipv6=ipv6,
-        groups=frozenset(listed("groups", words.get("groups", ""), parse_group, MAX_GROUPS, "groups")),
-        peers=sort_prefixes(listed("peers", words.get("peers", ""), parse_prefix, MAX_PEERS, "peers")),
+        groups=frozenset(listed("groups", words["groups"], parse_group, MAX_GROUPS, "groups") if "groups" in words else ()),
+        peers=sort_prefixes(listed("peers", words["peers"], parse_prefix, MAX_PEERS, "peers") if "peers" in words else ()),
         external=one_of("external", words["external"], ("allow", "deny")) if "external" in words else None,
-        services=frozenset(listed("services", words.get("services", ""), _service)),
+        services=frozenset(listed("services", words["services"], _service) if "services" in words else ()),
         mac=parse_mac(words["mac"]) if "mac" in words else None,
         extra=extra,
     )

@@ -106,8 +106,9 @@ class _Idl(ovs_idl.Idl):
         known = self._known.get(row.uuid)
         if known is None or known.row is not row or not self._changed.isdisjoint(known.uuids):
             tag = row.tag[0] if row.tag else 0
-            states = tuple(_state(row, interface, tag) for interface in row.interfaces)
-            known = _Port(row, {row.uuid}.union(i.uuid for i in row.interfaces), states, row.name if row.fake_bridge else "")
+            interfaces = row.interfaces
+            states = tuple(_state(row, interface, tag, len(interfaces)) for interface in interfaces)
+            known = _Port(row, {row.uuid}.union(i.uuid for i in interfaces), states, row.name if row.fake_bridge else "")
         return known
 
 
@@ -122,25 +123,28 @@ class _Port(NamedTuple):
     """Name of the fake bridge that it is, if it is one."""
 
 
-def _state(port: Any, interface: Any, tag: int) -> PortState:
-    kind = "vif" if VIF_NAME.match(interface.name) else "internal" if interface.type == "internal" else "uplink"
+def _state(port: Any, interface: Any, tag: int, members: int) -> PortState:
+    """``members``: how many interfaces the port has."""
+    name = interface.name
+    kind = "vif" if VIF_NAME.match(name) else "internal" if interface.type == "internal" else "uplink"
+    ofport, mac, protected = interface.ofport, interface.mac_in_use, port.protected
     return PortState(
-        interface.name,
+        name,
         port.name,
-        interface.ofport[0] if interface.ofport else -1,
+        ofport[0] if ofport else -1,
         kind,
         tag,
-        interface.mac_in_use[0] if interface.mac_in_use else "",
-        bool(port.protected and port.protected[0]) if isinstance(port.protected, list) else bool(port.protected),
+        mac[0] if mac else "",
+        bool(protected and protected[0]) if isinstance(protected, list) else bool(protected),
         "ringfence" in port.external_ids,
         dict(interface.external_ids),
-        _takes(port, interface),
+        "all" if members < 2 else _takes(port, interface),
     )
 
 
 def _takes(port: Any, interface: Any) -> str:
-    """Without LACP the switch on the other side knows of no bond: it floods to every member."""
-    if len(port.interfaces) < 2 or (port.lacp and port.lacp[0] in ("active", "passive")):
+    """Of a bond: without LACP the switch on the other side knows of none, and floods to every member."""
+    if port.lacp and port.lacp[0] in ("active", "passive"):
         return "all"
     active = port.bond_active_slave[0].lower() if port.bond_active_slave else ""
     if not active or (interface.mac_in_use and interface.mac_in_use[0].lower() == active):
