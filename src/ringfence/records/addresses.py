@@ -9,8 +9,8 @@ Address = Union[ipaddress.IPv4Address, ipaddress.IPv6Address]
 Prefix = Union[ipaddress.IPv4Network, ipaddress.IPv6Network]
 
 
-class Prefix4(ipaddress.IPv4Network):
-    """As its base, which it equals. It works out its hash once: a pool's prefixes are looked up by the million."""
+class _HashedOnce:
+    """A pool's prefixes are looked up by the million."""
 
     def __hash__(self) -> int:
         try:
@@ -20,15 +20,12 @@ class Prefix4(ipaddress.IPv4Network):
             return self._hash
 
 
-class Prefix6(ipaddress.IPv6Network):
-    """As Prefix4."""
+class Prefix4(_HashedOnce, ipaddress.IPv4Network):
+    """As its base, which it equals."""
 
-    def __hash__(self) -> int:
-        try:
-            return self._hash
-        except AttributeError:
-            self._hash: int = super().__hash__()
-            return self._hash
+
+class Prefix6(_HashedOnce, ipaddress.IPv6Network):
+    """As its base, which it equals."""
 
 
 LINK_LOCAL = Prefix6("fe80::/10")
