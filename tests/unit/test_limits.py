@@ -65,7 +65,7 @@ class Clock:
 
 def test_a_burst_does_not_wait_and_what_goes_on_does(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = Clock(monkeypatch)
-    effort = limit.Effort(0.04)
+    effort = limit.Effort(0.04, 1.0)
     assert [clock.turn(effort, 0.3) for _ in range(3)] == [0.0, 0.0, 0.0]
     assert clock.turn(effort, 0.3) == 1.0, "no rest is longer, and what is too much is remembered"
     began, worked = clock.now, clock.worked
@@ -78,7 +78,7 @@ def test_a_burst_does_not_wait_and_what_goes_on_does(monkeypatch: pytest.MonkeyP
 
 
 def test_a_turn_is_measured_by_the_work_of_its_thread() -> None:
-    effort = limit.Effort(0.001)
+    effort = limit.Effort(0.001, 0.2)
     deadline = time.monotonic() + 30
     while not effort.rest and time.monotonic() < deadline:
         with effort:

@@ -35,16 +35,17 @@ class Backoff:
 class Effort:
     """Keeps a thread to a share of one core, whatever a guest makes others send: measures a turn, and says how long to rest.
 
-    What was not used is there for later, up to ``BURST_S`` of work: an operator's change of thousands of VIFs does not wait.
+    What was not used is there for later, up to a burst: an operator's change of thousands of VIFs does not wait.
     """
 
-    BURST_S = 1.0
     LONGEST_S = 1.0
 
-    def __init__(self, share: float) -> None:
+    def __init__(self, share: float, burst: float) -> None:
+        """``burst``: seconds of work."""
         self._share = share
-        self._left = self.BURST_S
-        """Seconds of work; below 0 is too much, and no more than ``BURST_S`` of that is remembered."""
+        self._burst = burst
+        self._left = burst
+        """Seconds of work; below 0 is too much, and no more than a burst of that is remembered."""
         self._when = time.monotonic()
         self._begin = 0.0
         self.rest = 0.0
@@ -57,7 +58,7 @@ class Effort:
         now = time.monotonic()
         gained = (now - self._when) * self._share
         self._when = now
-        self._left = max(-self.BURST_S, min(self.BURST_S, self._left + gained) - (_worked() - self._begin))
+        self._left = max(-self._burst, min(self._burst, self._left + gained) - (_worked() - self._begin))
         self.rest = min(self.LONGEST_S, max(0.0, -self._left / self._share))
 
 

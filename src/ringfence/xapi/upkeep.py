@@ -41,7 +41,7 @@ class Upkeep(threading.Thread):
         self._lock = threading.Lock()
         self._wake = Wake()
         self._stopping = False
-        self._effort = Effort(0.03)
+        self._effort = Effort(0.02, 0.1)
 
     def offer(self, rows: Rows, touched: Touched) -> None:
         """Events came: the VMs that they are about are looked at."""

@@ -28,7 +28,7 @@ class XapiWatcher(threading.Thread):
         """Of the last events taken in."""
         self._on_change = on_change
         self._stopping = Wake()
-        self._effort = Effort(0.04)
+        self._effort = Effort(0.03, 1.0)
 
     def run(self) -> None:
         token = ""
