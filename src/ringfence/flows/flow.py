@@ -69,7 +69,8 @@ FORGET_PORT: Action = ("forget-port",)
 STRIP_TAG: Action = ("strip-tag",)
 PASSED: Action = load(WATCHED, 1)
 """Ends the judgement of a copy that is only watched: there is nothing to count, and nothing is sent."""
-_PLACE = struct.Struct("!BH")
+PLACE = struct.Struct("!BH")
+"""What a key begins with."""
 FORGOTTEN_S = 300
 """How long a counter lives that nothing adds to."""
 
@@ -110,7 +111,7 @@ _AFTER = {table: frozenset(TABLES[name] for name in after) for table, after in N
 
 
 def key_of(table: int, priority: int, match: Match) -> Key:
-    return _PLACE.pack(table, priority) + match
+    return PLACE.pack(table, priority) + match
 
 
 class Flow(NamedTuple):
@@ -144,7 +145,7 @@ class Flow(NamedTuple):
 
 def show_key(key: Key) -> str:
     """As ovs-ofctl reads it. Raises ValueError for fields that the pipeline never matches."""
-    text = "table={},priority={}".format(*_PLACE.unpack_from(key))
+    text = "table={},priority={}".format(*PLACE.unpack_from(key))
     return "{},{}".format(text, show_match(key[3:])) if len(key) > 3 else text
 
 
@@ -197,7 +198,7 @@ class FlowSet:
 
 @lru_cache(maxsize=None)
 def _place(table: str, priority: int) -> bytes:
-    return _PLACE.pack(TABLES[table], priority)
+    return PLACE.pack(TABLES[table], priority)
 
 
 def _check_jumps(table: str, actions: Iterable[Action]) -> None:

@@ -52,10 +52,11 @@ def uninstall(say: Callable[[str], None], open_isolated: bool) -> bool:
         hook = place.remembered().get("hook") or xenopsd.stock_hook() or ""
         xenopsd.use_stock()
         keys = [vif for vif in xenopsd.running() if xenstore.read(vif.key) == place.HOOK]
-        for vif in keys if hook else ():
+        for vif in list(keys) if hook else ():
             try:
                 xenstore.write(vif.key, hook)
             except RingfenceError as error:
+                keys.remove(vif)
                 say("{}/{} keeps ringfence's hook until it is started again: {}".format(vif.vm, vif.device, error))
         system.restart_xenopsd()
         say("xenopsd runs the stock hook again, for {} too".format(counted(len(keys), "running VIF")))

@@ -194,10 +194,6 @@ class NetworkView:
         return self._roster.by_mac
 
     @property
-    def empty(self) -> bool:
-        return not len(self._roster)
-
-    @property
     def fenced(self) -> bool:
         """Whether any VIF of the network is held to anything: else the network gets no flow."""
         return self._roster.fenced

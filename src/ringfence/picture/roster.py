@@ -86,9 +86,6 @@ class Roster:
         made._rows, made._held, made._shared = self._rows.copy(), self._held, self._shared.copy()
         return made
 
-    def __len__(self) -> int:
-        return len(self._rows)
-
     @property
     def fenced(self) -> bool:
         """Whether any VIF is held to anything: else the network gets no flow."""

@@ -3,7 +3,7 @@
 import struct
 from typing import Dict, Iterator, NamedTuple, Optional, Tuple
 
-from ...flows.flow import Action, Flow, Key, show_key
+from ...flows.flow import PLACE, Action, Flow, Key, key_of, show_key
 from ...flows.match import NOTHING, Match
 from ...flows.pipeline import COOKIE_MASK, MARK
 from .action import encode_actions
@@ -28,7 +28,6 @@ _FLOW_STATS = struct.Struct("!HBx8xH10xQ")
 """Length, table, priority and cookie; packet counts follow, and the match at octet 48."""
 _APPLY = struct.Struct("!HH4x")
 _MATCH = struct.Struct("!HH")
-_PLACE = struct.Struct("!BH")
 _ERRORS: Dict[Tuple[int, int], str] = {
     (5, 1): "OFPFMFC_TABLE_FULL",
     (5, 2): "OFPFMFC_BAD_TABLE_ID",
@@ -81,7 +80,7 @@ def _wrapped(match: Match) -> bytes:
 
 def flow_mod(command: int, key: Key, xid: int, flow: Optional[Flow] = None) -> bytes:
     """Of a flow to add or modify, or of the key of one to delete. Raises ValueError for one that fits into no message."""
-    table, priority = _PLACE.unpack_from(key)
+    table, priority = PLACE.unpack_from(key)
     cookie, instructions = 0, b""
     if flow is not None:
         cookie = flow.cookie
@@ -135,7 +134,7 @@ def read_flows(body: bytes) -> Iterator[Installed]:
         length, table, priority, cookie = _FLOW_STATS.unpack_from(body, at)
         start = at + 48
         (size,) = struct.unpack_from("!H", body, start + 2)
-        key = _PLACE.pack(table, priority) + body[start + 4 : start + size]
+        key = key_of(table, priority, body[start + 4 : start + size])
         yield key, cookie, body[start + (size + 7) // 8 * 8 : at + length]
         at += length
 
