@@ -7,12 +7,12 @@ from .flow import (
     FORGET_PORT,
     NORMAL,
     PASSED,
-    SOURCE_TO_DESTINATION,
     STRIP_TAG,
     Action,
     FlowSet,
     clone,
     load,
+    move,
     output,
     resubmit,
     set_receiver,
@@ -39,7 +39,7 @@ PAGE = 256
 
 def shared(flows: FlowSet) -> None:
     # Explicit delivery teaches the switch nothing about the sender: a copy sent back to it does.
-    teach = clone(SOURCE_TO_DESTINATION, NORMAL)
+    teach = clone(move("dl_src", "dl_dst"), NORMAL)
     flows.add("learn", 100, match(**{ARRIVED: 1, COPY: 0}), [teach, resubmit("delivery")])
     flows.add("learn", 0, NOTHING, [resubmit("delivery")])
     flows.add("delivery", 10, match(**{RECEIVER: 0}), [NORMAL])

@@ -1,11 +1,13 @@
 """Run a frame through a FlowSet, as the switch would."""
 
+import struct
 from typing import Any, Dict, List, NamedTuple, Optional, Tuple, Union
 
 from .fields import mac_number
 from .flow import Flow, FlowSet
 from .frame import read_frame
 from .match import Row, rows
+from .pipeline import ALL_CLAIMED, CLAIMED
 
 MAX_DEPTH = 64
 """The switch's own limit of resubmits that follow one another."""
@@ -83,8 +85,8 @@ class _Run:
                 state.fields["in_port"] = 0
             elif kind == "set-dl_dst":
                 _set_destination(state, mac_number(action[1]))
-            elif kind == "move-src-dst":
-                _set_destination(state, state.fields["dl_src"])
+            elif kind == "move":
+                _move(state, action[1], action[2])
             elif kind == "learn":
                 pass  # a counter of the switch's own
             elif kind == "strip-tag":
@@ -98,6 +100,17 @@ class _Run:
 def _set_destination(state: _State, mac: int) -> None:
     state.fields["dl_dst"] = mac
     state.frame = mac.to_bytes(6, "big") + state.frame[6:]
+
+
+def _move(state: _State, source: str, target: str) -> None:
+    value = state.fields.get(source, 0)
+    if target == "dl_dst":
+        _set_destination(state, value)
+    elif target == ALL_CLAIMED:
+        for register, word in zip(CLAIMED, struct.unpack("!4I", value.to_bytes(16, "big"))):
+            state.fields[register] = word
+    else:
+        state.fields[target] = value
 
 
 def _matches(row: Row, fields: Dict[str, int]) -> bool:

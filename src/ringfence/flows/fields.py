@@ -16,7 +16,7 @@ class Field(NamedTuple):
     """In octets."""
 
 
-FIELDS: Dict[str, Field] = {"reg{}".format(n): Field("hex", NXM, n, 4) for n in range(11)}
+FIELDS: Dict[str, Field] = {"reg{}".format(n): Field("hex", NXM, n, 4) for n in range(16)}
 FIELDS.update(
     conj_id=Field("dec", NXM, 37, 4),
     in_port=Field("dec", OXM, 0, 4),

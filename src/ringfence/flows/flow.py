@@ -5,18 +5,35 @@ from functools import lru_cache
 from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 from .match import Match, show_match
-from .pipeline import KIND_SHARED, NAMES, NEXT, REASON, REASONS, TABLES, WATCHED, cookie, counted_cookie, drop_cookie, read_cookie
+from .pipeline import (
+    ALL_CLAIMED,
+    KIND_SHARED,
+    NAMES,
+    NEXT,
+    REASON,
+    REASONS,
+    TABLES,
+    WATCHED,
+    cookie,
+    counted_cookie,
+    drop_cookie,
+    read_cookie,
+)
 
-LEARNED = {
+NXM = {
+    "dl_src": "NXM_OF_ETH_SRC",
+    "dl_dst": "NXM_OF_ETH_DST",
     "nw_src": "NXM_OF_IP_SRC",
     "nw_dst": "NXM_OF_IP_DST",
     "ipv6_src": "NXM_NX_IPV6_SRC",
     "ipv6_dst": "NXM_NX_IPV6_DST",
     "arp_spa": "NXM_OF_ARP_SPA",
     "arp_tpa": "NXM_OF_ARP_TPA",
+    "nd_target": "NXM_NX_ND_TARGET",
+    ALL_CLAIMED: "NXM_NX_XXREG3",
 }
-"""How ovs-actions(7) names the fields that a counter may tell apart."""
-LEARNED.update(("reg{}".format(n), "NXM_NX_REG{}".format(n)) for n in range(16))
+"""How ovs-actions(7) names the fields that are copied, or that a counter may tell apart."""
+NXM.update(("reg{}".format(n), "NXM_NX_REG{}".format(n)) for n in range(16))
 Action = Tuple[Any, ...]
 Key = bytes
 """Table (one octet), priority (two), and match: two flows with one key are one flow to the switch."""
@@ -50,6 +67,11 @@ def set_receiver(mac: str) -> Action:
     return ("set-dl_dst", mac)
 
 
+def move(source: str, target: str) -> Action:
+    """Copy a field of the frame."""
+    return ("move", source, target)
+
+
 def learn(kind: int, limit: int, ethertype: int, fields: Tuple[str, ...], number: int = 0) -> Action:
     """Have the switch make a flow in table ``counted`` for frames alike in ``fields``: its counter is what it is for.
 
@@ -63,7 +85,6 @@ def conjunction(number: int, clause: int) -> Action:
 
 
 NORMAL: Action = ("normal",)
-SOURCE_TO_DESTINATION: Action = ("move-src-dst",)
 FORGET_PORT: Action = ("forget-port",)
 """A protected port refuses frames from another; one with no ingress port it takes."""
 STRIP_TAG: Action = ("strip-tag",)
@@ -94,12 +115,12 @@ def show_action(action: Action) -> str:
         head = "table={},idle_timeout={},priority={},cookie={:#x},limit={}".format(
             TABLES["counted"], FORGOTTEN_S, counter, counted_cookie(counter, number), limit
         )
-        same = (["eth_type={:#x}".format(ethertype)] if ethertype else []) + ["{}[]".format(LEARNED[name]) for name in fields]
+        same = (["eth_type={:#x}".format(ethertype)] if ethertype else []) + ["{}[]".format(NXM[name]) for name in fields]
         return "learn({},{})".format(head, ",".join(same))
     if kind == "conjunction":
         return "conjunction({},{}/2)".format(action[1], action[2])
-    if kind == "move-src-dst":
-        return "move:NXM_OF_ETH_SRC[]->NXM_OF_ETH_DST[]"
+    if kind == "move":
+        return "move:{}[]->{}[]".format(NXM[action[1]], NXM[action[2]])
     if kind == "forget-port":
         return "load:0->NXM_OF_IN_PORT[]"
     if kind == "strip-tag":

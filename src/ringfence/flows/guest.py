@@ -7,9 +7,9 @@ from ..picture.roster import Member
 from ..records.addresses import Prefix, is_single
 from . import count
 from .fields import ARP, BROADCAST, FRAGMENT, ICMP, ICMPV6, IGMP, IPV4, IPV6, MULTICAST_BIT, RARP, UDP
-from .flow import NORMAL, PASSED, Action, FlowSet, become, load, resubmit
-from .match import NOTHING, Match, match, on, sources
-from .pipeline import KIND_LOCAL, NETWORK, REASON, REASONS, SENDER, SOURCE, SOURCE_SPACE, cookie
+from .flow import NORMAL, PASSED, Action, FlowSet, become, load, move, resubmit
+from .match import NOTHING, Match, claimed, match, on, sources
+from .pipeline import ALL_CLAIMED, CLAIMED, KIND_LOCAL, NETWORK, REASON, REASONS, SENDER, SOURCE, SOURCE_SPACE, cookie
 from .site import Site
 
 TAGGED = (0x1000, 0x1000)
@@ -41,8 +41,13 @@ def shared(flows: FlowSet) -> None:
     flows.drop("link", 200, match(dl_dst=CISCO_CONTROL), "link-control")
     flows.drop("link", 0, NOTHING, "mac")
 
-    flows.add("ethertype", 100, match(dl_type=ARP, arp_op=1), [resubmit("arp")])
-    flows.add("ethertype", 100, match(dl_type=ARP, arp_op=2), [resubmit("arp")])
+    # What is claimed is kept in a register: an address then needs one permit for what it says and for asking whether it is free.
+    whether_free = {"dl_type": ARP, "arp_op": 1, "arp_spa": 0}
+    flows.add("ethertype", 120, match(dl_dst=BROADCAST, **whether_free), [move("arp_tpa", CLAIMED[0]), resubmit("arp")])
+    flows.drop("ethertype", 110, match(**whether_free), "arp")
+    for operation in (1, 2):
+        said = match(dl_type=ARP, arp_op=operation)
+        flows.add("ethertype", 100, said, [move("arp_spa", CLAIMED[0]), resubmit("arp")])
     flows.drop("ethertype", 50, match(dl_type=ARP), "arp")
     flows.add("ethertype", 100, match(dl_type=IPV4), [resubmit("ipv4")])
     flows.add("ethertype", 100, match(dl_type=IPV6), [resubmit("ipv6")])
@@ -81,14 +86,15 @@ def shared(flows: FlowSet) -> None:
     flows.drop("nd", 360, match(nd_target=NOTHING6, **SOLICIT), "neighbour-discovery")
     flows.drop("nd", 360, match(nd_target=NOTHING6, **ADVERTISE), "neighbour-discovery")
     probe = match(nw_ttl=255, ipv6_src=NOTHING6, nd_sll=0, dl_dst=SOLICITED_NODE, **SOLICIT)
-    flows.add("nd", 350, probe, [resubmit("nd-target")])
+    flows.add("nd", 350, probe, _about_target())
     flows.drop("nd", 340, match(ipv6_src=NOTHING6, **SOLICIT), "neighbour-discovery")
     flows.add("nd", 300, match(nw_ttl=255, nd_sll=0, dl_dst=UNICAST, **SOLICIT), [resubmit("ipv6-source")])
-    flows.add("nd", 300, match(nw_ttl=255, nd_tll=0, **ADVERTISE), [resubmit("nd-target")])
+    flows.add("nd", 300, match(nw_ttl=255, nd_tll=0, **ADVERTISE), _about_target())
     flows.drop("nd", 0, NOTHING, "neighbour-discovery")
     flows.drop("nd-target", 0, NOTHING, "neighbour-discovery")
 
-    for kind in (133, 131, 132, 143):  # router solicitation, multicast listener reports: what :: may say
+    # Router solicitation, multicast listener reports: what :: may say; a neighbour solicitation has passed "nd", which says for what.
+    for kind in (133, 131, 132, 143, 135):
         flows.add("ipv6-source", 600, match(dl_type=IPV6, nw_proto=ICMPV6, icmp_type=kind, ipv6_src=NOTHING6), [resubmit("destination")])
     flows.drop("ipv6-source", 0, NOTHING, "source")
     # From a MAC that is not its own, for it has one for the asking: what every guest of the network would believe.
@@ -140,8 +146,8 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
     vid, mac, services = site.vid(member.vif.uuid), member.vif.mac, member.policy.services
     mark = cookie(KIND_LOCAL, vid)
 
-    def permit(table: str, priority: int, fields: Dict[str, Any], actions: Iterable[Action]) -> None:
-        flows.add(table, priority, match(**fields) + on(SENDER, vid), list(actions), mark)
+    def permit(table: str, priority: int, fields: Dict[str, Any], actions: Iterable[Action], claim: Match = NOTHING) -> None:
+        flows.add(table, priority, match(**fields) + on(SENDER, vid) + claim, list(actions), mark)
 
     start = [load(NETWORK, site.net), load(SENDER, vid), load(SOURCE, site.any_class(member)), resubmit("link")]
     watched = site.view.watches(member.vif)
@@ -172,7 +178,7 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
         for kind in (133, 134, 135, 136, 137):  # never forwarded: what it says of neighbours, it says as itself
             flows.drop("ipv6-source", 60, match(**{SENDER: vid, "dl_type": IPV6, "nw_proto": ICMPV6, "icmp_type": kind}), "source", vid)
     permit("nd", 300, dict(SOLICIT, nw_ttl=255, nd_sll=mac), [resubmit("ipv6-source")])
-    permit("nd", 300, dict(ADVERTISE, nw_ttl=255, nd_tll=mac), [resubmit("nd-target")])
+    permit("nd", 300, dict(ADVERTISE, nw_ttl=255, nd_tll=mac), _about_target())
     default = site.any_class(member)
     for entry, identity in site.view.entries(member).items():
         _own(permit, site, mac, entry, identity, default, is_single(entry) and entry in member.policy.own)
@@ -186,14 +192,13 @@ def _own(permit: Any, site: Site, mac: str, entry: Prefix, identity: Identity, d
     arrive = become(SOURCE, site.number(identity), default, "destination")
     priority = 500 if listed else 100 + entry.prefixlen
     if entry.version == 4:
-        permit("arp", priority, {"dl_type": ARP, "arp_sha": mac, "arp_spa": entry}, arrive)
-        probe = {"dl_type": ARP, "arp_op": 1, "arp_sha": mac, "arp_spa": 0, "arp_tpa": entry, "dl_dst": BROADCAST}
-        permit("arp", priority + 200, probe, arrive)
+        permit("arp", priority, {"dl_type": ARP, "arp_sha": mac}, arrive, claimed(entry))
         permit("ipv4-source", priority, {"dl_type": IPV4, "nw_src": entry}, arrive)
     else:
-        permit("nd-target", priority, dict(ADVERTISE, nd_target=entry), [resubmit("ipv6-source")])
-        permit("nd-target", priority, dict(SOLICIT, nd_target=entry), arrive)
+        permit("nd-target", priority, {"dl_type": IPV6}, [resubmit("ipv6-source")], claimed(entry))
         permit("ipv6-source", priority, {"dl_type": IPV6, "ipv6_src": entry}, arrive)
+        if site.number(identity) != default:  # who asks whether an address is free speaks for it
+            permit("ipv6-source", 601 + entry.prefixlen, dict(SOLICIT, ipv6_src=NOTHING6), arrive, claimed(entry))
 
 
 def reserve(flows: FlowSet, site: Site, routers: Iterable[Member], entry: Prefix) -> None:
@@ -209,12 +214,10 @@ def reserve(flows: FlowSet, site: Site, routers: Iterable[Member], entry: Prefix
                 told = match(**dict(fields, **{SENDER: vid, "nw_proto": ICMPV6, "icmp_type": kind}))
                 flows.drop(table, 420, told, "source", vid)
     if entry.version == 4:
-        flows.drop("arp", 400, match(dl_type=ARP, arp_spa=entry, **on), "reserved-address")
-        flows.drop("arp", 600, match(dl_type=ARP, arp_op=1, arp_spa=0, arp_tpa=entry, **on), "reserved-address")
+        flows.drop("arp", 400, match(dl_type=ARP, **on) + claimed(entry), "reserved-address")
         flows.drop("ipv4-source", 400, match(dl_type=IPV4, nw_src=entry, **on), "reserved-address")
     else:
-        flows.drop("nd-target", 400, match(nd_target=entry, **dict(ADVERTISE, **on)), "reserved-address")
-        flows.drop("nd-target", 400, match(nd_target=entry, **dict(SOLICIT, **on)), "reserved-address")
+        flows.drop("nd-target", 400, match(dl_type=IPV6, **on) + claimed(entry), "reserved-address")
         flows.drop("ipv6-source", 400, match(dl_type=IPV6, ipv6_src=entry, **on), "reserved-address")
 
 
@@ -240,6 +243,11 @@ def _open(flows: FlowSet, site: Site, member: Member) -> None:
         priority = 600 if is_single(entry) else 201 + 2 * entry.prefixlen
         for claim in _claims(entry) + _probes(entry):
             flows.add("open-address", priority, claim + on(SENDER, vid), [resubmit("foreign-source")], mark)
+
+
+def _about_target() -> List[Action]:
+    """The address that neighbour discovery is about must be the sender's."""
+    return [move("nd_target", ALL_CLAIMED), resubmit("nd-target")]
 
 
 def reserve_mac(flows: FlowSet, site: Site, uuid: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
 from ..records.addresses import Prefix
 from .fields import ARP, FIELDS, ICMPV6, ICMPV6_NUMBERS, IPV4, IPV6, ORDER, Field, mac_number
+from .pipeline import CLAIMED
 
 Match = bytes
 FIRST_RESERVED = 0xFF00
@@ -20,7 +21,7 @@ ON_THE_WIRE = (
     ["conj_id", "in_port", "dl_src", "dl_dst", "dl_type", "vlan_tci", "nw_src", "nw_dst", "ipv6_src", "ipv6_dst"]
     + ["ip_frag", "nw_ttl", "nw_proto", "tp_src", "tp_dst", "icmp_type", "icmp_code", "nd_target", "nd_sll", "nd_tll"]
     + ["arp_op", "arp_spa", "arp_tpa", "arp_sha", "arp_tha"]
-    + ["reg{}".format(n) for n in range(11)]
+    + ["reg{}".format(n) for n in range(16)]
 )
 """Each behind what it needs (``nx_put_raw`` of Open vSwitch)."""
 _AT = {name: n for n, name in enumerate(ON_THE_WIRE)}
@@ -114,6 +115,22 @@ def targets(prefix: Prefix) -> List[Match]:
     if prefix.version == 4:
         return [_IS_IPV4 + _address("nw_dst", prefix), _IS_ARP + _address("arp_tpa", prefix)]
     return [_IS_IPV6 + _address("ipv6_dst", prefix)]
+
+
+def claimed(prefix: Prefix) -> Match:
+    """The registers that hold what ARP or neighbour discovery claims; they are behind all others."""
+    words = zip(CLAIMED, _words(prefix.network_address.packed), _words(prefix.netmask.packed))
+    return b"".join(_register(name, value, mask) for name, value, mask in words if mask)
+
+
+def _words(address: bytes) -> Tuple[int, ...]:
+    return struct.unpack("!{}I".format(len(address) // 4), address)
+
+
+def _register(name: str, value: int, mask: int) -> Match:
+    if mask == 0xFFFFFFFF:
+        return on(name, value)
+    return _WIRE[name].masked + struct.pack("!II", value, mask)
 
 
 @lru_cache(maxsize=1 << 10)

@@ -1,15 +1,16 @@
 """Tables 0 and 21 to 26: who a frame that arrived is from, and whom any frame is for."""
 
-from typing import Any, Dict, Iterable, List, Sequence
+from typing import Iterable, List, Sequence
 
 from ..picture.roster import HOST, MACHINE, Member, Space
 from ..records.addresses import Prefix, is_single
 from .fields import ARP, BROADCAST, IPV4, IPV6, RARP, TAGS, UDP
 from .flow import NORMAL, PASSED, Action, FlowSet, become, clone, load, resubmit
 from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
-from .match import NOTHING, match, on, sources, targets
+from .match import NOTHING, Match, match, on, sources, targets
 from .pipeline import (
     ARRIVED,
+    ASKED,
     DESTINATION,
     DESTINATION_SPACE,
     KIND_NETWORK,
@@ -24,7 +25,6 @@ from .pipeline import (
 )
 from .site import Site
 
-ARP_REQUEST, SOLICITATION = match(dl_type=ARP, arp_op=1), match(**SOLICIT)
 MANY_OWNERS = 16
 """An address that more VIFs own than this is asked for by a flood among those who reach each other."""
 
@@ -52,7 +52,9 @@ def shared(flows: FlowSet) -> None:
         {"dl_type": IPV6, "ipv6_dst": (0xFF << 120, 0xFF << 120)},
     ):
         flows.add("destination-address", 600, match(**nobody), [resubmit("out")])
+    flows.add("destination-address", 950, match(dl_type=ARP, **{ASKED: 1}), [resubmit("out")])  # by that very address
     flows.drop("destination-address", 0, NOTHING, "destination-address")
+    flows.add("receiver", 0, NOTHING, [resubmit("destination-address")])
     flows.add("foreign-destination", 0, NOTHING, [resubmit("out")])
 
 
@@ -169,43 +171,62 @@ def _arrival(flows: FlowSet, site: Site, member: Member) -> None:
 
 def _destination(flows: FlowSet, site: Site, member: Member) -> None:
     """Frames for a VIF: by its MAC, then by the address in them."""
-    vid = site.vid(member.vif.uuid)
-    mark = cookie(KIND_PARTY, vid)
-    flows.add("destination", 400, match(**{NETWORK: site.net, "dl_dst": member.vif.mac}), _to(site, member), mark)
-    # What a VIF asks about its own address (gratuitous ARP, probe, duplicate address detection) is for everybody.
-    receiver, sender = on(RECEIVER, vid), on(SENDER, vid)
-    for asking in (ARP_REQUEST, SOLICITATION):
-        flows.add("destination-address", 900, asking + receiver + sender, [resubmit("flood")], mark)
-    default = site.any_class(member)
+    vid, view = site.vid(member.vif.uuid), site.view
+    mark, receiver = cookie(KIND_PARTY, vid), match(**{RECEIVER: vid})
+    flows.add("destination", 400, match(**{NETWORK: site.net, "dl_dst": member.vif.mac}), [load(RECEIVER, vid), resubmit("receiver")], mark)
+    # What a VIF says about its own address (gratuitous ARP, probe, duplicate address detection) is for everybody.
+    flows.add("receiver", 200, match(**{RECEIVER: vid, SENDER: vid, ASKED: 1}), [resubmit("flood")], mark)
     if not member.open:
-        for entry, identity in site.view.entries(member).items():
-            go = become(DESTINATION, site.number(identity), default, "out")
-            for target in targets(entry):
-                flows.add("destination-address", 100 + entry.prefixlen, target + receiver, go, mark)
+        default = [load(DESTINATION, site.any_class(member)), resubmit("destination-address")]
+        flows.add("receiver", 100, match(**{DESTINATION: 0, RECEIVER: vid}), default, mark)
+        for entry in view.entries(member):
+            packets, *arp = targets(entry)
+            for target in [packets] if is_single(entry) and entry in member.policy.own else [packets] + arp:
+                _addressed(flows, site, member, entry, target)
     if member.space is not None:
         judged = [load(DESTINATION, 0), load(DESTINATION_SPACE, site.space(member.space)), resubmit("foreign-destination")]
-        flows.add("destination-address", 10, match(**{RECEIVER: vid}), judged, mark)
+        flows.add("destination-address", 10, receiver, judged, mark)
+        if member.open:
+            flows.add("destination-address", 960, match(dl_type=ARP, **{RECEIVER: vid, ASKED: 1}), judged, mark)
     elif not member.isolated:
-        flows.add("destination-address", 10, match(**{RECEIVER: vid}), [load(DESTINATION, 0), resubmit("out")], mark)
+        flows.add("destination-address", 10, receiver, [load(DESTINATION, 0), resubmit("out")], mark)
 
 
-def _to(site: Site, member: Member) -> List[Action]:
-    return [load(RECEIVER, site.vid(member.vif.uuid)), load(DESTINATION, site.any_class(member)), resubmit("destination-address")]
+def _addressed(flows: FlowSet, site: Site, member: Member, entry: Prefix, target: Match) -> None:
+    """A VIF at one of its own entries."""
+    vid = site.vid(member.vif.uuid)
+    go = become(DESTINATION, site.number(site.view.identity(member, entry)), site.any_class(member), "out")
+    flows.add("destination-address", 100 + entry.prefixlen, target + on(RECEIVER, vid), go, cookie(KIND_PARTY, vid))
 
 
 def asked_for(flows: FlowSet, site: Site, entry: Prefix) -> None:
-    """ARP requests and neighbour solicitations for an address of a known VIF go to its owners alone."""
-    owners = site.view.owners[entry]
-    if len(owners) > MANY_OWNERS or not is_single(entry):
+    """ARP and neighbour solicitations for an address of a known VIF go to its owners alone.
+
+    Where it has one owner, this holds for every ARP frame, so one flow is enough; where it has several, only for what asks.
+    """
+    if not is_single(entry):
         return  # a prefix holds others' addresses, too, and machines'
+    owners = site.view.owners[entry]
     members = [site.view.members[uuid] for uuid in owners]
-    fields: Dict[str, Any] = {"dl_type": ARP, "arp_op": 1, "arp_tpa": entry} if entry.version == 4 else dict(SOLICIT, nd_target=entry)
-    asked = match(**fields) + on(NETWORK, site.net)
-    priority = 500 + entry.prefixlen
-    if len(members) == 1:
-        flows.add("destination", priority, asked, _to(site, members[0]), cookie(KIND_PARTY, site.vid(owners[0])))
+    for one in members if len(owners) > 1 and entry.version == 4 else ():
+        if not one.open:
+            _addressed(flows, site, one, entry, targets(entry)[1])
+    if len(owners) > MANY_OWNERS:
+        return
+    net, priority = on(NETWORK, site.net), 500 + entry.prefixlen
+    asks = match(dl_type=ARP, arp_op=1, arp_tpa=entry) if entry.version == 4 else match(nd_target=entry, **SOLICIT)
+    if len(owners) == 1:
+        asks = match(dl_type=ARP, arp_tpa=entry) if entry.version == 4 else asks
+        flows.add("destination", priority, asks + net, _owner(site, members[0], entry), cookie(KIND_PARTY, site.vid(owners[0])))
         return
     mark = cookie(KIND_NETWORK, site.net)
     for uuid in owners:
-        flows.add("destination", priority + 200, asked + on(SENDER, site.vid(uuid)), [resubmit("flood")], mark)
-    flows.add("destination", priority, asked, [clone(*_to(site, m)) for m in members], mark)
+        flows.add("destination", priority + 200, asks + net + on(SENDER, site.vid(uuid)), [resubmit("flood")], mark)
+    flows.add("destination", priority, asks + net, [clone(*_owner(site, m, entry)) for m in members], mark)
+
+
+def _owner(site: Site, member: Member, entry: Prefix) -> List[Action]:
+    found = [load(RECEIVER, site.vid(member.vif.uuid)), load(ASKED, 1)]
+    if member.open or entry.version == 6:  # judged by another address, that of the packet
+        return found + [resubmit("receiver")]
+    return found + become(DESTINATION, site.number(site.view.identity(member, entry)), site.any_class(member), "receiver")

@@ -21,6 +21,7 @@ TABLES: Dict[str, int] = {
     "destination": 24,
     "destination-address": 25,
     "foreign-destination": 26,
+    "receiver": 27,
     "out": 30,
     "in": 31,
     "learn": 39,
@@ -47,8 +48,9 @@ _NEXT: Dict[str, FrozenSet[str]] = {
     "arrival": frozenset({"arrival-address", "foreign-source"}),
     "arrival-address": frozenset({"destination", "foreign-source"}),
     "foreign-source": frozenset({"destination"}),
-    "destination": frozenset({"dispatch", "destination", "destination-address", "foreign-destination", "flood"}),
-    "destination-address": frozenset({"foreign-destination", "out", "flood"}),
+    "destination": frozenset({"dispatch", "destination", "receiver", "foreign-destination", "flood"}),
+    "receiver": frozenset({"destination-address", "flood"}),
+    "destination-address": frozenset({"foreign-destination", "out"}),
     "foreign-destination": frozenset({"out"}),
     "out": frozenset({"in"}),
     "in": frozenset({"learn"}),
@@ -83,7 +85,7 @@ A table tracks three fields at most (ovs-vswitchd.conf.db(5)). Only IP packets a
 discovery asks for.
 """
 
-NETWORK, SOURCE, DESTINATION, COPY, RECEIVER, SENDER, ARRIVED, SOURCE_SPACE, DESTINATION_SPACE, REASON, WATCHED = (
+NETWORK, SOURCE, DESTINATION, COPY, RECEIVER, SENDER, ARRIVED, SOURCE_SPACE, DESTINATION_SPACE, REASON, WATCHED, ASKED = (
     "reg0",  # number of the network
     "reg1",  # class of the source party
     "reg2",  # class of the destination party
@@ -95,7 +97,12 @@ NETWORK, SOURCE, DESTINATION, COPY, RECEIVER, SENDER, ARRIVED, SOURCE_SPACE, DES
     "reg8",  # space in which the destination address is judged
     "reg9",  # why it is dropped
     "reg10",  # 1 in a copy that is judged and counted, and never sent; 2 in the frame itself, which passes
+    "reg11",  # 1 where the receiver is whose address ARP or neighbour discovery asks for or answers, whatever the MAC
 )
+CLAIMED = ("reg12", "reg13", "reg14", "reg15")
+"""The address that a guest's ARP or neighbour discovery claims: of IPv4 the first one, of IPv6 all of them."""
+ALL_CLAIMED = "xxreg3"
+"""The four as one field, to be filled."""
 ISOLATED = 1 << 31
 """Bit of a class number: the party is isolated, so the verdict needs a token."""
 

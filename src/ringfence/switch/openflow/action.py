@@ -7,7 +7,7 @@ from typing import Iterable
 from ...flows.fields import FIELDS
 from ...flows.flow import FORGOTTEN_S, Action
 from ...flows.match import header, match, port_number
-from ...flows.pipeline import TABLES, counted_cookie
+from ...flows.pipeline import ALL_CLAIMED, TABLES, counted_cookie
 
 NICIRA = 0x2320
 IN_PORT, NORMAL = 0xFFF8, 0xFFFA
@@ -16,8 +16,9 @@ IN_PORT_FIELD = 0x00000002
 """NXM_OF_IN_PORT, of 16 bits: what may be loaded is not the field that is matched."""
 VLAN_TCI_FIELD = 0x00000802
 """NXM_OF_VLAN_TCI, of which all is set."""
-ETH_DST, ETH_SRC = 0x00000206, 0x00000406
-LEARNED = {
+NXM = {
+    "dl_dst": 0x00000206,
+    "dl_src": 0x00000406,
     "dl_type": 0x00000602,
     "nw_src": 0x00000E04,
     "nw_dst": 0x00001004,
@@ -25,8 +26,10 @@ LEARNED = {
     "ipv6_dst": 0x00012810,
     "arp_spa": 0x00002004,
     "arp_tpa": 0x00002204,
+    "nd_target": 0x00012E10,
+    ALL_CLAIMED: 0x0001E410,
 }
-"""NXM's names of what a counter tells apart, which are those that the switch reads back."""
+"""NXM's names of what is copied, or what a counter tells apart, which are those that the switch reads back."""
 CLAUSES = 2
 
 
@@ -47,11 +50,15 @@ def _learn(kind: int, limit: int, ethertype: int, fields: Iterable[str], number:
     """``struct nx_action_learn2``: what the new flow matches is copied from the frame's fields, bit 13 says from a constant."""
     body = struct.pack("!HHHQHBxHHIHH", FORGOTTEN_S, 0, kind, counted_cookie(kind, number), 0, TABLES["counted"], 0, 0, limit, 0, 0)
     if ethertype:
-        body += struct.pack("!HHIH", 1 << 13 | 16, ethertype, LEARNED["dl_type"], 0)
+        body += struct.pack("!HHIH", 1 << 13 | 16, ethertype, NXM["dl_type"], 0)
     for name in fields:
-        field = struct.pack("!IH", LEARNED[name] if name in LEARNED else header(name), 0)
+        field = struct.pack("!IH", _named(name), 0)
         body += struct.pack("!H", 8 * FIELDS[name].size) + field + field
     return _own(LEARN, body + bytes(-(10 + len(body)) % 8))
+
+
+def _named(field: str) -> int:
+    return NXM[field] if field in NXM else header(field)
 
 
 @lru_cache(maxsize=1 << 14)
@@ -73,8 +80,8 @@ def encode_action(action: Action) -> bytes:
         return _learn(*action[1:])
     if kind == "conjunction":
         return _own(CONJUNCTION, struct.pack("!BBI", action[2] - 1, CLAUSES, action[1]))
-    if kind == "move-src-dst":
-        return _own(MOVE, struct.pack("!HHHII", 48, 0, 0, ETH_SRC, ETH_DST))
+    if kind == "move":
+        return _own(MOVE, struct.pack("!HHHII", 8 * FIELDS[action[1]].size, 0, 0, _named(action[1]), _named(action[2])))
     if kind == "forget-port":
         return _load(IN_PORT_FIELD, 16, 0)
     if kind == "strip-tag":
