@@ -35,16 +35,20 @@ LINES = "{:>8} {:>8}  {:>22}  {:>5}  {:>9} {:>9} {:>9}  {:>9}  {:>9}  {:>6}"
 
 def vif(number: int, words: str, here: bool) -> VifFacts:
     mac = "00:16:3e:{:02x}:{:02x}:{:02x}".format(*number.to_bytes(3, "big"))
-    line = f"ipv4={ipaddress.IPv4Address('10.0.0.0') + number} {words}".strip()
+    line = f"{words} ipv4={ipaddress.IPv4Address('10.0.0.0') + number}".strip()
     return VifFacts(str(number), f"vm{number}", f"vm{number}", "0", mac, "net", line, host="here" if here else "there")
 
 
 def group(members: int) -> Facts:
-    """One group of so many, and a VIF here (0) that is in none."""
-    vifs = [vif(0, "", True)] + [vif(number, "groups=big", number <= HERE) for number in range(1, members + 1)]
+    """One group of so many, the last one elsewhere, and a VIF here (0) that is in none."""
+    vifs = [vif(0, "", True)] + [vif(number, "groups=big", number <= HERE and number < members) for number in range(1, members + 1)]
     return Facts(
         Table((one.uuid, one) for one in vifs), {"net": NetworkFacts("net", "backend", "xapi1", LINE)}, {"here": "h1", "there": "h2"}
     )
+
+
+def last(facts: Facts) -> VifFacts:
+    return facts.vifs[str(len(facts.vifs) - 1)]
 
 
 PORTS = {str(number): (100 + number,) for number in range(HERE + 1)}
@@ -53,6 +57,7 @@ PORTS = {str(number): (100 + number,) for number in range(HERE + 1)}
 CHANGES: dict[str, Callable[[Facts], VifFacts]] = {
     "a member joins": lambda _: vif(0, "groups=big", True),
     "an address more": lambda facts: facts.vifs["1"]._replace(line="ipv4=10.0.0.1,10.1.0.1 groups=big"),
+    "an address elsewhere": lambda facts: last(facts)._replace(line=f"{last(facts).line},10.1.0.1"),
     "a peer": lambda facts: facts.vifs["1"]._replace(line=f"{facts.vifs['1'].line} peers=10.0.0.2"),
     "a VIF elsewhere": lambda _: vif(NEWCOMER, "groups=big", False),
 }

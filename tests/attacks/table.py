@@ -175,6 +175,9 @@ ARP_ROWS = [
     Row("ARP reply from 0.0.0.0", "arp", lambda a, v, m: eth(a, v) / arp(a, v, psrc="0.0.0.0")),
     Row("gratuitous ARP for another", "arp", lambda a, v, m: Ether(src=a.mac, dst=BROADCAST) / arp(a, v, psrc=m.ip4, pdst=m.ip4, hwdst=BROADCAST), lambda a, v, m: Ether(src=a.mac, dst=BROADCAST) / arp(a, v, 1, pdst=a.ip4, hwdst="00:00:00:00:00:00"), ALL),
     Row("ARP probe for another", "arp", lambda a, v, m: Ether(src=a.mac, dst=BROADCAST) / arp(a, v, 1, psrc="0.0.0.0", pdst=m.ip4), lambda a, v, m: Ether(src=a.mac, dst=BROADCAST) / arp(a, v, 1, psrc="0.0.0.0", pdst=a.ip4), ALL),
+    Row("ARP probe for another, to one", "arp", lambda a, v, m: eth(a, v) / arp(a, v, 1, psrc="0.0.0.0", pdst=m.ip4)),
+    Row("ARP probe for its receiver's address", "arp", lambda a, v, m: Ether(src=a.mac, dst=BROADCAST) / arp(a, v, 1, psrc="0.0.0.0")),
+    Row("ARP reply from 0.0.0.0 to all", "arp", lambda a, v, m: Ether(src=a.mac, dst=BROADCAST) / arp(a, v, psrc="0.0.0.0", pdst=a.ip4), lambda a, v, m: Ether(src=a.mac, dst=BROADCAST) / arp(a, v, pdst=a.ip4), ALL),
     Row("ARP of hardware type 6", "arp", lambda a, v, m: eth(a, v, type=0x806) / Raw(b"\0\6" + bytes(arp(a, v, psrc=m.ip4))[2:]), note="Linux takes it"),
     Row("ARP of hardware type 6, broadcast", "arp", lambda a, v, m: eth(a, v, dst=BROADCAST, type=0x806) / Raw(b"\0\6" + bytes(arp(a, v, 1, psrc=m.ip4))[2:])),
     Row("ARP operation 257", "arp", lambda a, v, m: eth(a, v) / arp(a, v, 257, psrc=m.ip4)),
@@ -206,6 +209,8 @@ IPV6_TWINS = [
     Row("MLD report", "", lambda a, v, m: Ether(src=a.mac, dst="33:33:00:00:00:05") / IPv6(src=a.ll, dst="ff02::5", hlim=1) / IPv6ExtHdrHopByHop(options=[RouterAlert()]) / ICMPv6MLReport(mladdr="ff02::5"), to=ALL),
 ]
 ND_ROWS = [
+    Row("DAD for its receiver's address", "neighbour-discovery", lambda a, v, m: Ether(src=a.mac, dst=solicited(v.ip6)[0]) / IPv6(src="::", dst=solicited(v.ip6)[1], hlim=255) / ICMPv6ND_NS(tgt=v.ip6)),
+    Row("DAD for another, to one", "neighbour-discovery", lambda a, v, m: eth(a, v) / IPv6(src="::", dst=v.ip6, hlim=255) / ICMPv6ND_NS(tgt=m.ip6)),
     Row("NS with a foreign source", "source", lambda a, v, m: eth(a, v) / ns(a, v, src=m.ip6), lambda a, v, m: eth(a, v) / ns(a, v)),
     Row("NS with a foreign link-layer address", "neighbour-discovery", lambda a, v, m: eth(a, v) / ns(a, v, sll=m.mac)),
     Row("NS with two link-layer addresses", "neighbour-discovery", lambda a, v, m: eth(a, v) / ns(a, v, mac_option(1, a.mac) + mac_option(1, m.mac))),

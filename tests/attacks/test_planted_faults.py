@@ -10,7 +10,7 @@ from pools import compiled, mac, picture, vif
 from ringfence.flows import FlowSet, evaluate
 from ringfence.flows.flow import key_of
 from ringfence.flows.match import match, rows
-from ringfence.flows.pipeline import TABLES
+from ringfence.flows.pipeline import CLAIMED, TABLES
 from ringfence.records.addresses import link_local
 from ringfence_lab.folder import wait_for
 from ringfence_lab.probe import send_frame
@@ -55,8 +55,8 @@ FAULTS = {
     "an advertisement's link-layer address that nobody looks at": without("nd", "nd_tll"),
     "a DHCP request with any source": without("ipv4", "nw_src"),
     "a port whose MAC nobody looks at": without("link", "dl_src"),
-    "a target that nobody looks at": without("nd-target", "nd_target"),
-    "an ARP sender that nobody looks at": without("arp", "arp_spa", "arp_tpa"),
+    "a target that nobody looks at": without("nd-target", *CLAIMED),
+    "an ARP sender that nobody looks at": without("arp", *CLAIMED),
 }
 
 

@@ -4,6 +4,7 @@ import json
 
 from pools import mac, picture, vif
 from ringfence.picture import Facts, NetworkFacts, Party, Picture
+from ringfence.picture.identity import EXTERNAL
 
 LINE = "default=isolated inside=10.0.0.0/24,fd00::/64 gateways=10.0.0.1"
 
@@ -35,6 +36,20 @@ def test_a_common_list_makes_a_security_group() -> None:
     assert together(pool, "a", "b")
     assert not together(pool, "a", "c")
     assert not pool.can_reach("a", Party(vif="c"))
+
+
+def test_a_vif_of_no_group_is_alone_until_another_lists_its_address() -> None:
+    one, other = vif("a", 1, "ipv4=10.0.0.11 ipv6=fd00::11"), vif("b", 2, "ipv4=10.0.0.11")
+    pool = picture(LINE, one, vif("c", 3, "ipv4=10.0.0.12,10.0.0.13"))
+    alone = pool.networks["net"].identity(pool.networks["net"].members["a"])
+    assert alone.needs == {EXTERNAL}, "it is of the class of all such VIFs"
+    assert not alone.offers
+    assert not pool.can_reach("a", Party(address="10.0.0.11")), "a machine that took its address"
+    assert pool.can_reach("c", Party(address="10.0.0.13")), "a machine on its list"
+    both = Picture(pool.facts._replace(vifs={**pool.facts.vifs, "b": other}), pool)
+    assert together(both, "a", "b")
+    again = Picture(pool.facts, both)
+    assert again.networks["net"].identity(again.networks["net"].members["a"]) == alone
 
 
 def test_external_is_what_is_not_inside() -> None:

@@ -31,6 +31,8 @@ class NetworkView:
         self._roster = Roster()
         self.owners: Table[Prefix, Tuple[str, ...]] = Table()
         """uuids of the members that list an address or prefix, sorted."""
+        self._listing: Table[str, PeerList] = Table()
+        """By uuid: the peers of isolated members."""
         self._lists: Table[PeerList, int] = Table()
         """Lists of peers, and how many isolated members have each."""
         self._peer_entries: Table[Prefix, FrozenSet[PeerList]] = Table()
@@ -54,7 +56,7 @@ class NetworkView:
         """The view with some VIFs as they are now; None for one that is gone."""
         made: NetworkView = NetworkView.__new__(NetworkView)
         made.__dict__.update(self.__dict__)
-        for name in ("_roster", "owners", "_lists", "_peer_entries", "_peered", "_routers", "_wide", "_guests"):
+        for name in ("_roster", "owners", "_listing", "_lists", "_peer_entries", "_peered", "_routers", "_wide", "_guests"):
             setattr(made, name, getattr(self, name).copy())
         made._boundaries = dict(self._boundaries)
         made._take(rows)
@@ -63,29 +65,34 @@ class NetworkView:
     # How a view comes about.
 
     def _take(self, rows: Dict[str, Optional[Row]]) -> None:
-        entries: Set[Prefix] = set()
-        lists: Set[PeerList] = set()
+        alone: Dict[Prefix, bool] = {}
+        """Entries of members that came or went: whether they were of one VIF at most."""
         routers = False
-        for uuid, (before, now) in self._roster.take(rows).items():
+        changed = self._roster.take(rows)
+        for uuid, (before, now) in changed.items():
             for member, add in ((before, False), (now, True)):
                 if member is None:
                     continue
-                entries.update(member.policy.own)
                 for entry in member.policy.own:
+                    alone.setdefault(entry, self._alone(entry))
                     self._own(entry, uuid, add)
-                if member.isolated and member.policy.peers and self._count(member.policy.peers, add):
-                    lists ^= {member.policy.peers}
                 routers = routers or member.router
                 _keep(self._routers, uuid, member, add and member.router)
                 _keep(self._wide, uuid, member, add and any(not is_single(entry) for entry in member.policy.own))
         if routers:
             self._routed = {entry for member in self._routers.values() for entry in member.policy.own}
+        others = {uuid for entry, was in alone.items() if was != self._alone(entry) for uuid in self.owners.get(entry, ())}
+        stale, lists = self._list(set(changed) | others)
         listed = {entry for peer_list in lists for entry in peer_list}
         if listed:
             self._list_peers(lists)
-        moved = {entry for entry in entries if self._set_inside(entry)}
-        self._renew(entries, listed)
+        moved = {entry for entry in alone if self._set_inside(entry)}
+        self._renew(stale - set(changed), alone, listed)
         self._bound_again(moved | listed, listed, routers)
+
+    def _alone(self, entry: Prefix) -> bool:
+        """Whether one VIF at most lists an entry."""
+        return len(self.owners.get(entry, ())) < 2
 
     def _own(self, entry: Prefix, uuid: str, add: bool) -> None:
         owners = set(self.owners.get(entry, ()))
@@ -95,14 +102,45 @@ class NetworkView:
         else:
             self.owners.drop(entry)
 
-    def _count(self, peer_list: PeerList, add: bool) -> bool:
-        """Whether this was the first member with the list, or the last."""
-        count = self._lists.get(peer_list, 0) + (1 if add else -1)
+    def _list(self, uuids: Set[str]) -> Tuple[Set[str], Set[PeerList]]:
+        """Note the peers of VIFs: who has others now, and which lists came or went."""
+        stale: Set[str] = set()
+        lists: Set[PeerList] = set()
+        for uuid in uuids:
+            before, now = self._listing.get(uuid, ()), self._peers(uuid)
+            if before == now:
+                continue
+            stale.add(uuid)
+            if now:
+                self._listing.put(uuid, now)
+            else:
+                self._listing.drop(uuid)
+            for peer_list, step in ((before, -1), (now, 1)):
+                if peer_list and self._count(peer_list, step):
+                    lists ^= {peer_list}
+        return stale, lists
+
+    def _peers(self, uuid: str) -> PeerList:
+        """Those of an isolated member, and none where they are its own address alone (of each family): nobody else is to have it.
+
+        So a VIF of no group, which is its own peer, costs no class; as one of a common list it has the peers that it lists.
+        """
+        member = self.members.get(uuid)
+        if member is None or not member.isolated:
+            return ()
+        listed = member.policy.peers
+        if len({entry.version for entry in listed}) == len(listed) and all(self.owners.get(entry) == (uuid,) for entry in listed):
+            return ()
+        return listed
+
+    def _count(self, peer_list: PeerList, step: int) -> bool:
+        """Whether the list came with its first member, or went with its last."""
+        count = self._lists.get(peer_list, 0) + step
         if count:
             self._lists.put(peer_list, count)
         else:
             self._lists.drop(peer_list)
-        return count == (1 if add else 0)
+        return count == max(step, 0)
 
     def _list_peers(self, lists: Set[PeerList]) -> None:
         """Lists that came or went."""
@@ -131,10 +169,10 @@ class NetworkView:
         (self._guests.add if inside else self._guests.discard)(entry)
         return True
 
-    def _renew(self, entries: Set[Prefix], listed: Set[Prefix]) -> None:
-        """Members about which something else follows now, though they are what they were."""
+    def _renew(self, stale: Set[str], entries: Iterable[Prefix], listed: Set[Prefix]) -> None:
+        """Members about which something else follows now, though they are what they were: besides ``stale`` itself."""
         wide = [entry for entry in listed if not is_single(entry)]
-        stale = {uuid for entry in listed for uuid in self.owners.get(entry, ())}
+        stale.update(uuid for entry in listed for uuid in self.owners.get(entry, ()))
         if wide:
             stale.update(uuid for entry, owners in self.owners.items() if any(within(entry, w) for w in wide) for uuid in owners)
         if listed or any(entry in self._peer_entries for entry in entries):
@@ -277,8 +315,8 @@ class NetworkView:
         needs: Set[Token] = set()
         if member.isolated:
             needs.update(group(g) for g in policy.groups)
-            if policy.peers:
-                needs.add(peers(policy.peers))
+            if member.vif.uuid in self._listing:
+                needs.add(peers(self._listing[member.vif.uuid]))
             if policy.external:
                 needs.add(EXTERNAL)
         offers: Set[Token] = {group(g) for g in policy.groups}

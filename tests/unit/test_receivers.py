@@ -1,0 +1,92 @@
+"""Whom ARP and neighbour discovery are for: the owner of the address that they name, and for one's own address everybody."""
+
+import pytest
+from scapy.all import ARP, Ether, ICMPv6ND_NS, IPv6
+
+from pools import compiled, mac, picture, vif
+from ringfence.flows import evaluate
+
+LINE = "default=isolated external=deny inside=10.0.0.0/24,fd00::/64"
+EVERYBODY = "ff:ff:ff:ff:ff:ff"
+ASKS, ANSWERS = 1, 2
+NUMBERS = {"a": 11, "b": 12, "c": 13, "s1": 14, "s2": 15, "u": 16, "p": 17, "q": 18}
+RECORDS = {
+    "a": "ipv4=10.0.0.11 groups=blue",
+    "b": "ipv4=10.0.0.12 groups=blue",
+    "c": "ipv4=10.0.0.13 groups=green",
+    "s1": "ipv4=10.0.0.14,10.0.0.50 groups=blue",
+    "s2": "ipv4=10.0.0.15,10.0.0.50 groups=green",
+    "u": "mode=unlocked ipv4=10.0.0.16 groups=blue",
+    "p": "ipv4=10.0.0.17 groups=x peers=10.0.0.61,fd00::61",
+    "q": "ipv4=10.0.0.61,10.0.0.62 ipv6=fd00::61,fd00::62 groups=y peers=10.0.0.17",
+}
+FLOWS, PORTS = compiled(picture(LINE, *(vif(name, NUMBERS[name], line) for name, line in RECORDS.items())))
+NAMES: dict[int | str, str] = {port: name for name, port in PORTS.items()}
+
+
+def seen(sender: str, frame: Ether) -> set[str]:
+    """Who gets a frame, as one that is for its own MAC or for all."""
+    outputs = evaluate(FLOWS, bytes(frame), PORTS[sender]).outputs
+    for out in outputs:
+        assert out.frame[:6].hex(":") in (mac(NUMBERS[NAMES[out.port]]), frame.dst)
+    return {NAMES[out.port] for out in outputs}
+
+
+def arp(sender: str, op: int, source: int, target: int, to: str = EVERYBODY) -> set[str]:
+    """``to``: a MAC, or whose; source and target are last octets, 0 is 0.0.0.0."""
+    addresses = {"psrc": f"10.0.0.{source}" if source else "0.0.0.0", "pdst": f"10.0.0.{target}"}
+    own = mac(NUMBERS[sender])
+    return seen(sender, Ether(src=own, dst=mac(NUMBERS[to]) if to in NUMBERS else to) / ARP(op=op, hwsrc=own, **addresses))
+
+
+def dad(sender: str, address: str) -> set[str]:
+    low = address.rpartition("::")[2].zfill(4)
+    group = f"33:33:ff:00:{low[:2]}:{low[2:]}"
+    return seen(
+        sender,
+        Ether(src=mac(NUMBERS[sender]), dst=group) / IPv6(src="::", dst=f"ff02::1:ff00:{low}", hlim=255) / ICMPv6ND_NS(tgt=address),
+    )
+
+
+@pytest.mark.parametrize("op", [ASKS, ANSWERS])
+@pytest.mark.parametrize("to", [EVERYBODY, "b", "c", "q", "a"])
+def test_what_names_an_address_is_for_its_owner_whatever_the_mac(op: int, to: str) -> None:
+    assert arp("a", op, 11, 12, to) == {"b"}
+    assert arp("a", op, 11, 13, to) == set(), "a stranger's"
+    assert arp("a", op, 11, 16, to) == {"u"}, "an unlocked one's"
+
+
+@pytest.mark.parametrize("op", [ASKS, ANSWERS])
+def test_what_names_ones_own_address_is_for_all_whom_one_reaches(op: int) -> None:
+    assert arp("a", op, 11, 11) == {"b", "s1", "u"}
+    assert arp("a", ASKS, 0, 11) == {"b", "s1", "u"}, "a probe"
+    assert arp("s2", op, 50, 50) == {"c"}
+
+
+def test_an_address_of_several_owners_is_asked_of_all_and_answered_by_mac() -> None:
+    assert arp("a", ASKS, 11, 50) == {"s1"}
+    assert arp("c", ASKS, 13, 50) == {"s2"}
+    assert arp("a", ANSWERS, 11, 50, "s1") == {"s1"}
+    assert arp("a", ANSWERS, 11, 50, "s2") == set()
+    assert arp("a", ANSWERS, 11, 50, "b") == set(), "not its address"
+    assert arp("a", ANSWERS, 11, 12, "s1") == {"b"}
+
+
+def test_a_probe_is_for_ones_own_address_and_broadcast() -> None:
+    assert arp("a", ASKS, 0, 12) == set()
+    assert arp("a", ASKS, 0, 99) == set()
+    assert arp("a", ASKS, 0, 11, "b") == set()
+    assert arp("a", ANSWERS, 0, 11) == set()
+
+
+def test_a_peer_at_one_of_its_addresses_is_one_at_no_other() -> None:
+    for op, to in ((ASKS, EVERYBODY), (ANSWERS, "q"), (ANSWERS, "a")):
+        assert arp("p", op, 17, 61, to) == {"q"}
+        assert arp("p", op, 17, 62, to) == set()
+    assert arp("q", ASKS, 61, 17) == {"p"}
+    assert arp("q", ASKS, 62, 17) == set()
+    assert arp("q", ASKS, 0, 61) == {"p"}
+    assert arp("q", ASKS, 0, 62) == set()
+    assert dad("q", "fd00::61") == {"p"}
+    assert dad("q", "fd00::62") == set()
+    assert dad("q", "fd00::63") == set()
