@@ -181,7 +181,7 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
     permit("nd", 300, dict(ADVERTISE, nw_ttl=255, nd_tll=mac), _about_target())
     default = site.any_class(member)
     for entry, identity in site.view.entries(member).items():
-        _own(permit, site, mac, entry, identity, default, is_single(entry) and entry in member.policy.own)
+        _own(permit, site, mac, entry, identity, default, is_single(entry) and member.lists(entry))
 
 
 def _own(permit: Any, site: Site, mac: str, entry: Prefix, identity: Identity, default: int, listed: bool) -> None:
@@ -208,7 +208,7 @@ def reserve(flows: FlowSet, site: Site, routers: Iterable[Member], entry: Prefix
         vid, table = site.vid(member.vif.uuid), "ipv{}-source".format(entry.version)
         fields: Dict[str, Any] = {"dl_type": IPV4, "nw_src": entry} if entry.version == 4 else {"dl_type": IPV6, "ipv6_src": entry}
         judged = [load(SOURCE_SPACE, site.space(member.space or ("", frozenset()))), resubmit("foreign-source")]
-        if entry not in member.policy.own:
+        if not member.lists(entry):
             flows.add(table, 410, match(**dict(fields, **{SENDER: vid})), judged, cookie(KIND_LOCAL, vid))
             for kind in (133, 134, 135, 136, 137) if entry.version == 6 else ():
                 told = match(**dict(fields, **{SENDER: vid, "nw_proto": ICMPV6, "icmp_type": kind}))

@@ -181,7 +181,7 @@ def _destination(flows: FlowSet, site: Site, member: Member) -> None:
         flows.add("receiver", 100, match(**{DESTINATION: 0, RECEIVER: vid}), default, mark)
         for entry in view.entries(member):
             packets, *arp = targets(entry)
-            for target in [packets] if is_single(entry) and entry in member.policy.own else [packets] + arp:
+            for target in [packets] if is_single(entry) and member.lists(entry) else [packets] + arp:
                 _addressed(flows, site, member, entry, target)
     if member.space is not None:
         judged = [load(DESTINATION, 0), load(DESTINATION_SPACE, site.space(member.space)), resubmit("foreign-destination")]

@@ -297,7 +297,7 @@ class NetworkView:
 
     def taken(self, entry: Prefix, member: Member) -> bool:
         """Whether an own prefix of a VIF does not cover this address: it is a gateway's, or another VIF lists it singly."""
-        if not is_single(entry) or entry in member.policy.own:
+        if not is_single(entry) or member.lists(entry):
             return False
         return entry in self._gateways or any(uuid != member.vif.uuid for uuid in self.owners.get(entry, ()))
 

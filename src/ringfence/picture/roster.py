@@ -36,7 +36,7 @@ class Member:
     So what its network's view works out about it is kept here.
     """
 
-    __slots__ = ("default", "entries", "policy", "vif")
+    __slots__ = ("_own", "default", "entries", "policy", "vif")
 
     def __init__(self, vif: VifFacts, policy: Policy) -> None:
         self.vif = vif
@@ -45,6 +45,11 @@ class Member:
         """In a frame that names no address of it."""
         self.entries: Optional[Dict[Prefix, Identity]] = None
         """At its own entries."""
+        self._own = frozenset(policy.own)
+
+    def lists(self, entry: Prefix) -> bool:
+        """Whether this very address or prefix is one of its own, and not only within one."""
+        return entry in self._own
 
     @property
     def router(self) -> bool:
