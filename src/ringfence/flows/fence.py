@@ -67,15 +67,20 @@ class Fence:
         entries: Set[Prefix] = set()
         routers = False
         for uuid in touched:
+            moved = _only_moved(was.view, now.view, uuid)
             for segment, sign in ((was, -1), (now, 1)):
                 member = segment.view.members.get(uuid)
                 if member is not None:
-                    entries.update(member.policy.own)
+                    entries.update(() if moved else member.policy.own)
                     routers = self._count(segment, member, sign) or routers
             there = uuid in now.view.members or uuid in now.view.closed
             if uuid not in now.view.members and not (there and uuid in now.ports):
                 self._numbers.release_vif(uuid)
             todo[self._part("vif", uuid)] = partial(_vif, site=site, uuid=uuid) if there else None
+            if not moved:
+                member = now.view.members.get(uuid)
+                found = None if member is None else partial(party.destination, site=site, member=member)
+                todo[self._part("destination", uuid)] = found
         for entry in sorted(entries, key=in_order):
             todo[self._part("asked", entry)] = partial(party.asked_for, site=site, entry=entry) if entry in now.view.owners else None
         self._reserve(site, todo, entries, routers)
@@ -221,6 +226,15 @@ def _touched(was: Segment, now: Segment) -> Set[str]:
     return found
 
 
+def _only_moved(was: NetworkView, now: NetworkView, uuid: str) -> bool:
+    """Whether a member is what it was to all others, wherever it is plugged."""
+    before, after = was.members.get(uuid), now.members.get(uuid)
+    if before is None or after is None or before is after:
+        return before is after is not None
+    alike = before.vif.mac == after.vif.mac and before.policy == after.policy
+    return alike and was.identity(before) == now.identity(after) and was.entries(before) == now.entries(after)
+
+
 def _vif(flows: FlowSet, site: Site, uuid: str) -> None:
     member = site.view.members.get(uuid)
     if member is None:
@@ -228,7 +242,7 @@ def _vif(flows: FlowSet, site: Site, uuid: str) -> None:
         party.closed(flows, site, uuid)
         return
     guest.member(flows, site, member)
-    party.member(flows, site, member)
+    party.arrival(flows, site, member)
     deliver.member(flows, site, member)
 
 

@@ -96,12 +96,6 @@ def network(flows: FlowSet, site: Site) -> None:
     flows.add("destination", 100, net, [load(DESTINATION_SPACE, site.space(MACHINE)), resubmit("foreign-destination")], mark)
 
 
-def member(flows: FlowSet, site: Site, one: Member) -> None:
-    """A VIF, wherever it is."""
-    _arrival(flows, site, one)
-    _destination(flows, site, one)
-
-
 def closed(flows: FlowSet, site: Site, uuid: str) -> None:
     """A VIF that is closed, wherever it is."""
     mac, net = site.view.closed[uuid][0].mac, on(NETWORK, site.net)
@@ -143,7 +137,7 @@ def edge(flows: FlowSet, site: Site, space: Space, entry: Prefix) -> None:
         flows.add("foreign-destination", priority, target + net + on(DESTINATION_SPACE, number), go, mark)
 
 
-def _arrival(flows: FlowSet, site: Site, member: Member) -> None:
+def arrival(flows: FlowSet, site: Site, member: Member) -> None:
     """Frames that arrived with a VIF's MAC: from the VIF, where it lives elsewhere; else a reflection."""
     vid = site.vid(member.vif.uuid)
     mark = cookie(KIND_PARTY, vid)
@@ -169,7 +163,7 @@ def _arrival(flows: FlowSet, site: Site, member: Member) -> None:
         flows.add("arrival-address", 50, match(dl_type=IPV6, **{SENDER: vid}), judged, mark)
 
 
-def _destination(flows: FlowSet, site: Site, member: Member) -> None:
+def destination(flows: FlowSet, site: Site, member: Member) -> None:
     """Frames for a VIF: by its MAC, then by the address in them."""
     vid, view = site.vid(member.vif.uuid), site.view
     mark, receiver = cookie(KIND_PARTY, vid), match(**{RECEIVER: vid})
