@@ -1,7 +1,7 @@
 """Whom ARP and neighbour discovery are for: the owner of the address that they name, and for one's own address everybody."""
 
 import pytest
-from scapy.all import ARP, Ether, ICMPv6ND_NS, IPv6
+from scapy.all import ARP, IP, UDP, Ether, ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6
 
 from pools import compiled, mac, picture, vif
 from ringfence.flows import evaluate
@@ -11,12 +11,12 @@ EVERYBODY = "ff:ff:ff:ff:ff:ff"
 ASKS, ANSWERS = 1, 2
 NUMBERS = {"a": 11, "b": 12, "c": 13, "s1": 14, "s2": 15, "u": 16, "p": 17, "q": 18}
 RECORDS = {
-    "a": "ipv4=10.0.0.11 groups=blue",
-    "b": "ipv4=10.0.0.12 groups=blue",
+    "a": "ipv4=10.0.0.11 ipv6=fd00::11 groups=blue services=dhcp",
+    "b": "ipv4=10.0.0.12 ipv6=fd00::12 groups=blue",
     "c": "ipv4=10.0.0.13 groups=green",
     "s1": "ipv4=10.0.0.14,10.0.0.50 groups=blue",
     "s2": "ipv4=10.0.0.15,10.0.0.50 groups=green",
-    "u": "mode=unlocked ipv4=10.0.0.16 groups=blue",
+    "u": "mode=unlocked ipv4=10.0.0.16 ipv6=fd00::16 groups=blue",
     "p": "ipv4=10.0.0.17 groups=x peers=10.0.0.61,fd00::61",
     "q": "ipv4=10.0.0.61,10.0.0.62 ipv6=fd00::61,fd00::62 groups=y peers=10.0.0.17",
 }
@@ -39,12 +39,14 @@ def arp(sender: str, op: int, source: int, target: int, to: str = EVERYBODY) -> 
     return seen(sender, Ether(src=own, dst=mac(NUMBERS[to]) if to in NUMBERS else to) / ARP(op=op, hwsrc=own, **addresses))
 
 
-def dad(sender: str, address: str) -> set[str]:
-    low = address.rpartition("::")[2].zfill(4)
+def asked(sender: str, address: str, source: str = "::") -> set[str]:
+    """By a neighbour solicitation; from :: it asks whether the address is free."""
+    low, own = address.rpartition("::")[2].zfill(4), mac(NUMBERS[sender])
     group = f"33:33:ff:00:{low[:2]}:{low[2:]}"
+    option = b"" if source == "::" else ICMPv6NDOptSrcLLAddr(lladdr=own)
     return seen(
         sender,
-        Ether(src=mac(NUMBERS[sender]), dst=group) / IPv6(src="::", dst=f"ff02::1:ff00:{low}", hlim=255) / ICMPv6ND_NS(tgt=address),
+        Ether(src=own, dst=group) / IPv6(src=source, dst=f"ff02::1:ff00:{low}", hlim=255) / ICMPv6ND_NS(tgt=address) / option,
     )
 
 
@@ -54,6 +56,15 @@ def test_what_names_an_address_is_for_its_owner_whatever_the_mac(op: int, to: st
     assert arp("a", op, 11, 12, to) == {"b"}
     assert arp("a", op, 11, 13, to) == set(), "a stranger's"
     assert arp("a", op, 11, 16, to) == {"u"}, "an unlocked one's"
+
+
+def test_what_names_no_address_of_the_receiver_is_judged_by_all_that_it_is() -> None:
+    for name in ("b", "u"):
+        assert asked("a", f"fd00::{NUMBERS[name]}", "fd00::11") == {name}
+        for address in (f"10.0.0.{NUMBERS[name]}", "255.255.255.255"):
+            offer = Ether(src=mac(NUMBERS["a"]), dst=mac(NUMBERS[name])) / IP(src="10.0.0.11", dst=address) / UDP(sport=67, dport=68)
+            assert seen("a", offer) == {name}
+    assert asked("a", "fd00::61", "fd00::11") == set()
 
 
 @pytest.mark.parametrize("op", [ASKS, ANSWERS])
@@ -87,6 +98,6 @@ def test_a_peer_at_one_of_its_addresses_is_one_at_no_other() -> None:
     assert arp("q", ASKS, 62, 17) == set()
     assert arp("q", ASKS, 0, 61) == {"p"}
     assert arp("q", ASKS, 0, 62) == set()
-    assert dad("q", "fd00::61") == {"p"}
-    assert dad("q", "fd00::62") == set()
-    assert dad("q", "fd00::63") == set()
+    assert asked("q", "fd00::61") == {"p"}
+    assert asked("q", "fd00::62") == set()
+    assert asked("q", "fd00::63") == set()

@@ -170,9 +170,9 @@ def destination(flows: FlowSet, site: Site, member: Member) -> None:
     flows.add("destination", 400, match(**{NETWORK: site.net, "dl_dst": member.vif.mac}), [load(RECEIVER, vid), resubmit("receiver")], mark)
     # What a VIF says about its own address (gratuitous ARP, probe, duplicate address detection) is for everybody.
     flows.add("receiver", 200, match(**{RECEIVER: vid, SENDER: vid, ASKED: 1}), [resubmit("flood")], mark)
+    default = [load(DESTINATION, site.any_class(member)), resubmit("destination-address")]
+    flows.add("receiver", 100, match(**{DESTINATION: 0, RECEIVER: vid}), default, mark)
     if not member.open:
-        default = [load(DESTINATION, site.any_class(member)), resubmit("destination-address")]
-        flows.add("receiver", 100, match(**{DESTINATION: 0, RECEIVER: vid}), default, mark)
         for entry in view.entries(member):
             packets, *arp = targets(entry)
             for target in [packets] if is_single(entry) and member.lists(entry) else [packets] + arp:
