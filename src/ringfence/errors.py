@@ -11,7 +11,10 @@
         +-- XapiFailure         an error of XAPI, by its own name
 """
 
-from typing import List, Sequence
+from . import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import List, Sequence
 
 
 class RingfenceError(Exception):
@@ -59,7 +62,7 @@ class Refused(RingfenceError):
 class XapiFailure(Refused):
     """An error that XAPI returned: ``code`` is its name, ``details`` its arguments."""
 
-    def __init__(self, description: Sequence[str], where: str = "", mend: str = "") -> None:
+    def __init__(self, description: "Sequence[str]", where: str = "", mend: str = "") -> None:
         self.code = str(description[0]) if description else "INTERNAL_ERROR"
-        self.details: List[str] = [str(d) for d in description[1:]]
+        self.details: "List[str]" = [str(d) for d in description[1:]]
         super().__init__("{} {}".format(self.code, " ".join(self.details)).strip(), where, mend)

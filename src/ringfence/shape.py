@@ -4,7 +4,13 @@ A shape is a type (exactly that one), a compiled pattern (text that matches it w
 a list of one shape (a list of such), a dict of one pair (a map: ``{str: shape}``), Keys or Items.
 """
 
-from typing import Any, Dict, Tuple
+from . import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from typing import Any, Dict, Tuple
+
+    Place = Tuple[Any, ...]
+    """Keys, and numbers in lists, from the outside in."""
 
 NONE = type(None)
 _NAMES = {str: "text", int: "a whole number", bool: "true or false", dict: "a mapping", list: "a list", float: "a number", NONE: "nothing"}
@@ -14,7 +20,7 @@ _SHOWN = 60
 class Keys:
     """A mapping with these keys, each of its shape; those of ``may`` may be missing. Others are not looked at."""
 
-    def __init__(self, must: Dict[str, Any], may: Dict[str, Any]) -> None:
+    def __init__(self, must: "Dict[str, Any]", may: "Dict[str, Any]") -> None:
         self.must = must
         self.may = may
 
@@ -22,20 +28,16 @@ class Keys:
 class Items:
     """A list of exactly these shapes, in this order."""
 
-    def __init__(self, *shapes: Any) -> None:
+    def __init__(self, *shapes: "Any") -> None:
         self.shapes = shapes
 
 
-def check(value: Any, shape: Any, where: str = "") -> None:
+def check(value: "Any", shape: "Any", where: str = "") -> None:
     """Raises ValueError, in one line that names the place. ``where``: of the whole."""
     _check(value, shape, (where,) if where else ())
 
 
-_Place = Tuple[Any, ...]
-"""Keys, and numbers in lists, from the outside in."""
-
-
-def _check(value: Any, shape: Any, place: _Place) -> None:
+def _check(value: "Any", shape: "Any", place: "Place") -> None:
     if isinstance(shape, type):
         _is(value, shape, place)
     elif isinstance(shape, tuple):
@@ -71,7 +73,7 @@ def _check(value: Any, shape: Any, place: _Place) -> None:
             raise ValueError("{}{} is not of the form {}".format(_at(place), _shown(value), shape.pattern))
 
 
-def _one_of(value: Any, shapes: Tuple[Any, ...], place: _Place) -> None:
+def _one_of(value: "Any", shapes: "Tuple[Any, ...]", place: "Place") -> None:
     """The complaint of the last one is told: write the fullest shape last."""
     for shape in shapes[:-1]:
         if shape is NONE:
@@ -86,17 +88,17 @@ def _one_of(value: Any, shapes: Tuple[Any, ...], place: _Place) -> None:
     _check(value, shapes[-1], place)
 
 
-def _is(value: Any, kind: type, place: _Place) -> None:
+def _is(value: "Any", kind: type, place: "Place") -> None:
     if type(value) is not kind:
         raise ValueError("{}{} is not {}".format(_at(place), _shown(value), _NAMES[kind]))
 
 
-def _name(key: Any) -> str:
+def _name(key: "Any") -> str:
     """A key that the data brings."""
     return _shown(key).strip("'")
 
 
-def _show(place: _Place) -> str:
+def _show(place: "Place") -> str:
     text = ""
     for part in place:
         between = "" if not text else " " if isinstance(part, int) else ": "
@@ -104,11 +106,11 @@ def _show(place: _Place) -> str:
     return text
 
 
-def _at(place: _Place) -> str:
+def _at(place: "Place") -> str:
     return "{}: ".format(_show(place)) if place else ""
 
 
-def _shown(value: Any) -> str:
+def _shown(value: "Any") -> str:
     """On one line, bounded, whatever it is."""
     text = value if isinstance(value, str) else type(value).__name__ if isinstance(value, (dict, list)) else str(value)[:_SHOWN]
     return ascii(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")

@@ -8,10 +8,12 @@ import select
 import socket
 import struct
 import time
-from typing import List, Optional
 
-from . import paths
+from . import TYPE_CHECKING, paths
 from .errors import Refused, Unreachable
+
+if TYPE_CHECKING:
+    from typing import List, Optional
 
 DIRECTORY, READ, WRITE, RM, ERROR, DIRECTORY_PART = 1, 2, 11, 13, 16, 22
 HEADER = struct.Struct("=IIII")
@@ -26,13 +28,13 @@ class _TooLong(Exception):
     """An answer is longer than xenstored sends."""
 
 
-def read(path: str) -> Optional[str]:
+def read(path: str) -> "Optional[str]":
     """None where there is none. Raises Unreachable."""
     found = _ask(READ, path)
     return None if found is None else found.decode("utf-8", "surrogateescape")
 
 
-def listed(path: str) -> List[str]:
+def listed(path: str) -> "List[str]":
     """The names below a path. Raises Refused, or Unreachable."""
     try:
         found = _ask(DIRECTORY, path) or b""
@@ -68,7 +70,7 @@ def remove(path: str) -> None:
     _ask(RM, path)
 
 
-def _ask(kind: int, path: str, value: str = "") -> Optional[bytes]:
+def _ask(kind: int, path: str, value: str = "") -> "Optional[bytes]":
     """None for a path that is not there."""
     try:
         body = path.encode("utf-8", "surrogateescape") + b"\0" + value.encode("utf-8", "surrogateescape")

@@ -2,16 +2,18 @@
 
 import json
 import socket
-from typing import Any, Dict, Optional
 
-from .. import paths
+from .. import TYPE_CHECKING, paths
 from ..errors import Unreachable
+
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
 
 LIMIT = 1 << 16
 """Bytes of a request."""
 
 
-def ask(request: Dict[str, Any], timeout: float, path: Optional[str] = None) -> Dict[str, Any]:
+def ask(request: "Dict[str, Any]", timeout: float, path: "Optional[str]" = None) -> "Dict[str, Any]":
     """The agent's answer. Raises Unreachable."""
     where = path or paths.AGENT_SOCKET
     try:

@@ -1,12 +1,14 @@
 """What the hook has to say, in syslog. Most runs say nothing, and do not load what it takes to say it."""
 
 import os
-from typing import Any
 
-from .. import paths
+from .. import TYPE_CHECKING, paths
+
+if TYPE_CHECKING:
+    from typing import Any
 
 
-def start() -> Any:
+def start() -> "Any":
     """The logger of the whole package, with a handler."""
     import logging
     import logging.handlers
@@ -27,9 +29,9 @@ def start() -> Any:
     return found
 
 
-def error(text: str, *values: Any) -> None:
+def error(text: str, *values: "Any") -> None:
     start().error(text, *values)
 
 
-def warning(text: str, *values: Any) -> None:
+def warning(text: str, *values: "Any") -> None:
     start().warning(text, *values)

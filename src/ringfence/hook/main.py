@@ -2,20 +2,22 @@
 
 import os
 import sys
-from typing import Any, Dict, List, Optional
 
-from .. import xenstore
+from .. import TYPE_CHECKING, xenstore
 from ..agent.client import ask
 from ..errors import RingfenceError, Unreachable
 from ..switch import port
 from . import log
 from .vif import Call, describe, private, read_json
 
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional
+
 AGENT_S = 3.0
 USAGE = "usage: setup-vif-rules BACKEND INTERFACE VM-UUID DEVICE clear|filter\n"
 
 
-def main(argv: Optional[List[str]] = None) -> int:
+def main(argv: "Optional[List[str]]" = None) -> int:
     words = sys.argv[1:] if argv is None else argv
     if len(words) != 5 or words[4] not in ("clear", "filter"):
         sys.stderr.write(USAGE)
@@ -83,7 +85,7 @@ def plug(call: Call) -> None:
     port.set_link(call.interface, not closed)
 
 
-def _alone() -> Any:
+def _alone() -> "Any":
     """Imports the compiler, and what the hook's quick start leaves out: only when it is needed."""
     if sys.flags.no_site:
         import site
@@ -98,14 +100,14 @@ class _Worker:
     """The agent while it answers, the same work done here once it does not."""
 
     def __init__(self) -> None:
-        self._alone: Any = None
+        self._alone: "Any" = None
 
-    def _by_itself(self) -> Any:
+    def _by_itself(self) -> "Any":
         if self._alone is None:
             self._alone = _alone()
         return self._alone
 
-    def describe(self, told: Dict[str, Any]) -> Dict[str, Any]:
+    def describe(self, told: "Dict[str, Any]") -> "Dict[str, Any]":
         try:
             known = ask({"op": "describe", "plug": told}, AGENT_S)
             if known["known"]:
@@ -114,20 +116,20 @@ class _Worker:
             log.warning("port=%s event=alone reason=%s", told["interface"], error)
         return dict(self._by_itself().describe(told))
 
-    def commit(self, told: Dict[str, Any], number: int) -> Optional[str]:
+    def commit(self, told: "Dict[str, Any]", number: int) -> "Optional[str]":
         if self._alone is None:
             try:
                 return ask({"op": "commit", "plug": told, "ofport": number}, AGENT_S).get("closed")
             except Unreachable as error:
                 log.warning("port=%s event=alone reason=%s", told["interface"], error)
-        closed: Optional[str] = self._by_itself().commit(told)["closed"]
+        closed: "Optional[str]" = self._by_itself().commit(told)["closed"]
         return closed
 
-    def commit_disabled(self, told: Dict[str, Any]) -> None:
+    def commit_disabled(self, told: "Dict[str, Any]") -> None:
         self.commit(told, -1)
 
 
-def _standing(call: Call, told: Dict[str, Any]) -> Optional[int]:
+def _standing(call: Call, told: "Dict[str, Any]") -> "Optional[int]":
     """The port's number where it already is on its bridge as it should be: then nothing is cut."""
     have = port.standing(call.interface)
     return have.ofport if have and have.bridge == told["bridge"] and have.external_ids == told["external_ids"] else None
@@ -145,7 +147,7 @@ def _forget(call: Call) -> bool:
     return proxied
 
 
-def _tell_others(call: Call, number: Optional[int]) -> None:
+def _tell_others(call: Call, number: "Optional[int]") -> None:
     """What a PVS proxy asks xenstore for, None for no longer: nothing of ours depends on it."""
     path = "{}/{}-ofport".format(call.hotplug, call.kind)
     try:

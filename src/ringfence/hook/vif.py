@@ -2,9 +2,8 @@
 
 import json
 import time
-from typing import Any, Dict, NamedTuple, Optional
 
-from .. import paths, xenstore
+from .. import TYPE_CHECKING, paths, xenstore
 from ..agent.told import PLUG
 from ..errors import BadInput, RingfenceError
 from ..mac import parse_mac
@@ -12,13 +11,17 @@ from ..shape import check
 from ..xapi.keys import own_mode
 from . import log
 
+if TYPE_CHECKING:
+    from typing import Any, Dict, Optional
 
-class Call(NamedTuple):
+
+class Call:
     """The arguments of one run."""
 
-    interface: str
-    vm: str
-    device: str
+    def __init__(self, interface: str, vm: str, device: str) -> None:
+        self.interface = interface
+        self.vm = vm
+        self.device = device
 
     @property
     def kind(self) -> str:
@@ -37,7 +40,7 @@ class Call(NamedTuple):
         return "/xapi/{}/private/vif/{}".format(self.vm, self.device)
 
 
-def private(call: Call, key: str) -> Optional[str]:
+def private(call: Call, key: str) -> "Optional[str]":
     """One of xenopsd's private keys of the VIF; one that cannot be read is taken not to be there: no rule depends on it alone."""
     try:
         return xenstore.read("{}/{}".format(call.private, key))
@@ -46,7 +49,7 @@ def private(call: Call, key: str) -> Optional[str]:
         return None
 
 
-def read_json(call: Call, patience: float = 1.0) -> Dict[str, Any]:
+def read_json(call: Call, patience: float = 1.0) -> "Dict[str, Any]":
     """The JSON of the VIF; a file that is half there is read again. Raises BadInput."""
     path = paths.vif_json(call.vm, call.device)
     deadline = time.monotonic() + patience
@@ -64,7 +67,7 @@ def read_json(call: Call, patience: float = 1.0) -> Dict[str, Any]:
         time.sleep(0.05)
 
 
-def describe(call: Call, data: Dict[str, Any]) -> Dict[str, Any]:
+def describe(call: Call, data: "Dict[str, Any]") -> "Dict[str, Any]":
     """What the agent is told about the VIF. Raises BadInput where the JSON lacks what a policy needs."""
     try:
         mode, ipv4, ipv6 = _locking(data["locking_mode"])
@@ -102,7 +105,7 @@ def describe(call: Call, data: Dict[str, Any]) -> Dict[str, Any]:
         raise error.at(paths.vif_json(call.vm, call.device)) from None
 
 
-def _locking(value: Any) -> Any:
+def _locking(value: "Any") -> "Any":
     """``"Unlocked"``, ``"Disabled"`` or ``["Locked", {…}]``, in whatever case."""
     if isinstance(value, str):
         return value.lower(), [], []
@@ -110,7 +113,7 @@ def _locking(value: Any) -> Any:
     return mode, [str(a) for a in lists.get("ipv4", [])], [str(a) for a in lists.get("ipv6", [])]
 
 
-def _bridge(call: Call, data: Dict[str, Any]) -> str:
+def _bridge(call: Call, data: "Dict[str, Any]") -> str:
     name = private(call, "bridge")
     backend = data.get("backend")
     if not name and isinstance(backend, list) and len(backend) > 1:

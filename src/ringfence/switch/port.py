@@ -5,26 +5,32 @@ import fcntl
 import os
 import socket
 import struct
-from typing import Any, Dict, List, NamedTuple, Optional
 
+from .. import TYPE_CHECKING
 from ..errors import SwitchRefused, Unreachable
-from .transact import Operation, commit, select, transact
+from .transact import commit, select, transact
+
+if TYPE_CHECKING:
+    from typing import Any, Dict, List, Optional
+
+    from .transact import Operation
 
 IFF_UP = 1
 SIOCGIFFLAGS, SIOCSIFFLAGS = 0x8913, 0x8914
 """netdevice(7)."""
 
 
-class Standing(NamedTuple):
+class Standing:
     """A port that is on a bridge."""
 
-    bridge: str
-    """Name of its bridge, or fake bridge."""
-    ofport: int
-    external_ids: Dict[str, str]
+    def __init__(self, bridge: str, ofport: int, external_ids: "Dict[str, str]") -> None:
+        self.bridge = bridge
+        """Name of its bridge, or fake bridge."""
+        self.ofport = ofport
+        self.external_ids = external_ids
 
 
-def standing(interface: str) -> Optional[Standing]:
+def standing(interface: str) -> "Optional[Standing]":
     """None where it is on no bridge, or the switch gave it no number. Raises Unreachable."""
     (found,) = _rows(select("Interface", [["name", "==", interface]], "_uuid", "ofport", "external_ids"))
     if not found:
@@ -43,11 +49,11 @@ def standing(interface: str) -> Optional[Standing]:
     return Standing(name, ofport, dict(found[0]["external_ids"][1]))
 
 
-def _rows(*operations: Operation) -> List[List[Dict[str, Any]]]:
+def _rows(*operations: "Operation") -> "List[List[Dict[str, Any]]]":
     return [result["rows"] for result in transact(*operations)]
 
 
-def _set(value: List[Any]) -> List[Any]:
+def _set(value: "List[Any]") -> "List[Any]":
     """The members of a set as OVSDB writes it: one alone is no set."""
     return list(value[1]) if value[0] == "set" else [value]
 
@@ -76,7 +82,7 @@ def remove(interface: str) -> None:
         commit("del-port {}".format(interface), *_gone(old))
 
 
-def _gone(old: List[Dict[str, Any]]) -> List[Operation]:
+def _gone(old: "List[Dict[str, Any]]") -> "List[Operation]":
     """Take ports off whatever bridges they are on."""
     return [
         {
@@ -89,13 +95,13 @@ def _gone(old: List[Dict[str, Any]]) -> List[Operation]:
     ]
 
 
-def label(interface: str, external_ids: Dict[str, str]) -> None:
+def label(interface: str, external_ids: "Dict[str, str]") -> None:
     """Say in OVSDB whose port it is. Raises Unreachable or SwitchRefused."""
     said = [["external_ids", "delete", ["set", sorted(external_ids)]], ["external_ids", "insert", ["map", sorted(external_ids.items())]]]
     transact({"op": "mutate", "table": "Interface", "where": [["name", "==", interface]], "mutations": said})
 
 
-def add(bridge: str, interface: str, external_ids: Dict[str, str], held: bool) -> int:
+def add(bridge: str, interface: str, external_ids: "Dict[str, str]", held: bool) -> int:
     """Put it on the bridge, held (no frame between two such ports) from its first moment; its OpenFlow port.
 
     Raises Unreachable or SwitchRefused.
@@ -103,7 +109,7 @@ def add(bridge: str, interface: str, external_ids: Dict[str, str], held: bool) -
     named = [["name", "==", bridge]]
     wanted = select("Port", [["name", "==", interface]], "_uuid")
     real, fake, old = _rows(select("Bridge", named, "_uuid"), select("Port", named + [["fake_bridge", "==", True]], "_uuid", "tag"), wanted)
-    port: Dict[str, Any] = {"name": interface, "interfaces": ["named-uuid", "interface"]}
+    port: "Dict[str, Any]" = {"name": interface, "interfaces": ["named-uuid", "interface"]}
     if held:
         port.update(protected=True, external_ids=["map", [["ringfence", "protected"]]])
     if fake:

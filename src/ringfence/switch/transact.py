@@ -4,17 +4,20 @@ import json
 import os
 import socket
 import time
-from typing import Any, Dict, List
 
-from .. import paths
+from .. import TYPE_CHECKING, paths
 from ..errors import SwitchRefused, Unreachable
 
-Operation = Dict[str, Any]
+if TYPE_CHECKING:
+    from typing import Any, Dict, List
+
+    Operation = Dict[str, Any]
+
 PATIENCE_S = 10.0
 FOLLOWS_S = 30.0
 
 
-def transact(*operations: Operation, patience: float = PATIENCE_S) -> List[Any]:
+def transact(*operations: "Operation", patience: float = PATIENCE_S) -> "List[Any]":
     """The result of each operation: all of them are done, or none. Raises SwitchRefused, or Unreachable."""
     where = os.path.join(paths.OVS_RUN, "db.sock")
     asked = json.dumps({"method": "transact", "params": ["Open_vSwitch"] + list(operations), "id": 1})
@@ -37,7 +40,7 @@ def transact(*operations: Operation, patience: float = PATIENCE_S) -> List[Any]:
     return results
 
 
-def _answer(wire: socket.socket, deadline: float) -> Dict[str, Any]:
+def _answer(wire: socket.socket, deadline: float) -> "Dict[str, Any]":
     """The reply to our one request. Raises OSError, or ValueError for what is no JSON-RPC."""
     decoder = json.JSONDecoder()
     text = b""
@@ -59,16 +62,16 @@ def _answer(wire: socket.socket, deadline: float) -> Dict[str, Any]:
             text = text.decode("utf-8")[end:].lstrip().encode("utf-8")  # it asks whether we are there: soon we are not
 
 
-def select(table: str, where: List[Any], *columns: str) -> Operation:
+def select(table: str, where: "List[Any]", *columns: str) -> "Operation":
     return {"op": "select", "table": table, "where": where, "columns": list(columns)}
 
 
-def commit(why: str, *operations: Operation, patience: float = FOLLOWS_S) -> List[Any]:
+def commit(why: str, *operations: "Operation", patience: float = FOLLOWS_S) -> "List[Any]":
     """Change the database, and wait until ovs-vswitchd has followed; the results. Raises SwitchRefused, or Unreachable.
 
     ``why`` stands in the database's own log, as ovs-vsctl's commands do.
     """
-    more: List[Operation] = [
+    more: "List[Operation]" = [
         {"op": "mutate", "table": "Open_vSwitch", "where": [], "mutations": [["next_cfg", "+=", 1]]},
         {"op": "comment", "comment": "ringfence: {}".format(why)},
         select("Open_vSwitch", [], "next_cfg", "cur_cfg"),
@@ -83,7 +86,7 @@ def commit(why: str, *operations: Operation, patience: float = FOLLOWS_S) -> Lis
         left = deadline - time.monotonic()
         if left <= 0:
             raise Unreachable("ovs-vswitchd did not follow within {:g} s".format(patience), mend="is it running?")
-        moved: Operation = {"op": "wait", "table": "Open_vSwitch", "where": [], "until": "!=", "timeout": int(left * 1000)}
+        moved: "Operation" = {"op": "wait", "table": "Open_vSwitch", "where": [], "until": "!=", "timeout": int(left * 1000)}
         moved.update(columns=["cur_cfg"], rows=[{"cur_cfg": have}])
         try:
             rows = transact(moved, select("Open_vSwitch", [], "cur_cfg"), patience=left + 1)[-1]["rows"]
