@@ -1,6 +1,6 @@
 """Who takes part in a network: its VIFs that run, those that are closed, and why."""
 
-from typing import Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
+from typing import Container, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Set, Tuple, Union
 
 from ..records import Closed, Policy
 from ..records.addresses import Prefix
@@ -12,6 +12,8 @@ Space = Tuple[str, FrozenSet[str]]
 """How addresses that are not pinned to a VIF are judged: ("machine" | "host" | "open", groups)."""
 MACHINE: Space = ("machine", frozenset())
 HOST: Space = ("host", frozenset())
+MANY = 8
+"""Own entries: as many are looked for in a set, which is not worth its memory for fewer."""
 
 
 class Row(NamedTuple):
@@ -45,7 +47,7 @@ class Member:
         """In a frame that names no address of it."""
         self.entries: Optional[Dict[Prefix, Identity]] = None
         """At its own entries."""
-        self._own = frozenset(policy.own)
+        self._own: Container[Prefix] = policy.own if len(policy.own) < MANY else frozenset(policy.own)
 
     def lists(self, entry: Prefix) -> bool:
         """Whether this very address or prefix is one of its own, and not only within one."""
