@@ -6,6 +6,7 @@ The two take turns, and the ratio is of each turn. Thirty members are on this ho
 """
 
 import argparse
+import gc
 import ipaddress
 import os
 import statistics
@@ -18,6 +19,7 @@ from typing import Any
 from figures import can_be_kept, keep, ratio
 
 from ringfence import paths
+from ringfence.agent.daemon import GARBAGE
 from ringfence.flows import BridgePlan, Compiler, Segment
 from ringfence.flows.flow import Flow, show_key
 from ringfence.picture import Facts, NetworkFacts, Picture, VifFacts
@@ -144,6 +146,7 @@ def main() -> None:
     can_be_kept(parser)
     asked = parser.parse_args()
     raw: dict[int, Any] = {}
+    gc.set_threshold(*GARBAGE)  # as the agent does
     with tempfile.TemporaryDirectory() as folder:
         switch = DummySwitch(Path(folder))
         try:

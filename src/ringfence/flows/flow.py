@@ -2,7 +2,7 @@
 
 import struct
 from functools import lru_cache
-from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 from .match import Match, show_match
 from .pipeline import (
@@ -49,9 +49,13 @@ def resubmit(table: str) -> Action:
     return ("resubmit", TABLES[table])
 
 
-def become(register: str, number: int, default: int, table: str) -> List[Action]:
-    """Go on in ``table``, with ``number`` in the register where it holds another one (``default``) so far."""
-    return ([] if number == default else [load(register, number)]) + [resubmit(table)]
+@lru_cache(maxsize=1 << 14)
+def become(register: str, number: int, default: int, table: str) -> Tuple[Action, ...]:
+    """Go on in ``table``, with ``number`` in the register where it holds another one (``default``) so far.
+
+    Most flows of addresses do just this, so they share it.
+    """
+    return (resubmit(table),) if number == default else (load(register, number), resubmit(table))
 
 
 def output(port: int) -> Action:
@@ -187,7 +191,7 @@ class FlowSet:
 
     __hash__ = None  # type: ignore[assignment]
 
-    def add(self, table: str, priority: int, match: Match, actions: List[Action], mark: int = 0) -> None:
+    def add(self, table: str, priority: int, match: Match, actions: Sequence[Action], mark: int = 0) -> None:
         key = _place(table, priority) + match
         flow = Flow(key, tuple(actions), mark or cookie(KIND_SHARED))
         _check_jumps(table, actions)

@@ -1,6 +1,6 @@
 """Tables 0 to 20 for frames from guests: where they enter, and what a guest may claim to be."""
 
-from typing import Any, Dict, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
 from ..picture.identity import Identity
 from ..picture.roster import Member
@@ -146,8 +146,8 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
     vid, mac, services = site.vid(member.vif.uuid), member.vif.mac, member.policy.services
     mark = cookie(KIND_LOCAL, vid)
 
-    def permit(table: str, priority: int, fields: Dict[str, Any], actions: Iterable[Action], claim: Match = NOTHING) -> None:
-        flows.add(table, priority, match(**fields) + on(SENDER, vid) + claim, list(actions), mark)
+    def permit(table: str, priority: int, fields: Dict[str, Any], actions: Sequence[Action], claim: Match = NOTHING) -> None:
+        flows.add(table, priority, match(**fields) + on(SENDER, vid) + claim, actions, mark)
 
     start = [load(NETWORK, site.net), load(SENDER, vid), load(SOURCE, site.any_class(member)), resubmit("link")]
     watched = site.view.watches(member.vif)

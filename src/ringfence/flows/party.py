@@ -220,7 +220,7 @@ def asked_for(flows: FlowSet, site: Site, entry: Prefix) -> None:
 
 
 def _owner(site: Site, member: Member, entry: Prefix) -> List[Action]:
-    found = [load(RECEIVER, site.vid(member.vif.uuid)), load(ASKED, 1)]
-    if member.open or entry.version == 6:  # judged by another address, that of the packet
-        return found + [resubmit("receiver")]
-    return found + become(DESTINATION, site.number(site.view.identity(member, entry)), site.any_class(member), "receiver")
+    number = default = site.any_class(member)
+    if not member.open and entry.version == 4:  # others are judged by another address, that of the packet
+        number = site.number(site.view.identity(member, entry))
+    return [load(RECEIVER, site.vid(member.vif.uuid)), load(ASKED, 1), *become(DESTINATION, number, default, "receiver")]
