@@ -131,11 +131,11 @@ class Requests:
             if request.get("look"):
                 agent.look_at_switch_now()
             picture = agent.reconciler.picture
-            names = {} if picture is None else {v.uuid: v.name for v in picture.facts.vifs.values()}
+            vifs = Facts().vifs if picture is None else picture.facts.vifs
             closed = {}
             for interface, reason in agent.outcome.closed.items():
-                plug = agent.state.plugs.get(interface, {})
-                closed[names.get(plug.get("vif", interface), names.get(interface, interface))] = reason
+                vif = vifs.get(agent.state.plugs.get(interface, {}).get("vif", interface))
+                closed[interface if vif is None else vif.name] = reason
             settled = agent.settled
             return {
                 "in_sync": agent.xapi.in_sync and settled,
