@@ -17,7 +17,7 @@ from .flow import (
     resubmit,
     set_receiver,
 )
-from .match import NOTHING, match
+from .match import NOTHING, match, on
 from .pipeline import (
     ARRIVED,
     COPY,
@@ -55,19 +55,20 @@ def watched(flows: FlowSet) -> None:
 def member(flows: FlowSet, site: Site, one: Member) -> None:
     """Frames that may reach a VIF: here by its ports, elsewhere by its MAC."""
     vid = site.vid(one.vif.uuid)
+    for_it = on(RECEIVER, vid)
     to = set_receiver(one.vif.mac)
     ports = site.ports(one)
     if not ports:
-        flows.add("delivery", 100, match(**{RECEIVER: vid}), [to, NORMAL], cookie(KIND_PARTY, vid))
+        flows.add("delivery", 100, for_it, [to, NORMAL], cookie(KIND_PARTY, vid))
         return
     mark = cookie(KIND_LOCAL, vid)
     send: List[Action] = [FORGET_PORT, STRIP_TAG] + [output(port) for port in ports]
     reached = [to, clone(*send), NORMAL] if one.vif.migrating else [to] + send
-    flows.add("delivery", 100, match(**{RECEIVER: vid}), reached, mark)
-    flows.drop("delivery", 200, match(**{RECEIVER: vid, SENDER: vid}), "echo", vid)
+    flows.add("delivery", 100, for_it, reached, mark)
+    flows.drop("delivery", 200, for_it + on(SENDER, vid), "echo", vid)
     # A copy teaches nothing: it leaves one table sooner, for the switch follows 4096 jumps for a frame, and no more.
-    flows.add("learn", 150, match(**{RECEIVER: vid, COPY: 1}), send, mark)
-    flows.drop("learn", 160, match(**{RECEIVER: vid, SENDER: vid, COPY: 1}), "echo", vid)
+    flows.add("learn", 150, on(COPY, 1) + for_it, send, mark)
+    flows.drop("learn", 160, on(COPY, 1) + for_it + on(SENDER, vid), "echo", vid)
 
 
 def flood(flows: FlowSet, site: Site, here: Iterable[Tuple[int, int]], beyond: int) -> None:

@@ -112,9 +112,17 @@ def sources(prefix: Prefix) -> List[Match]:
 
 def targets(prefix: Prefix) -> List[Match]:
     """The headers in which a frame names a prefix as where it goes: IP destination, ARP target."""
-    if prefix.version == 4:
-        return [_IS_IPV4 + _address("nw_dst", prefix), _IS_ARP + _address("arp_tpa", prefix)]
-    return [_IS_IPV6 + _address("ipv6_dst", prefix)]
+    return [packets_to(prefix), arp_to(prefix)] if prefix.version == 4 else [packets_to(prefix)]
+
+
+def packets_to(prefix: Prefix) -> Match:
+    """IP packets to a prefix."""
+    return _IS_IPV4 + _address("nw_dst", prefix) if prefix.version == 4 else _IS_IPV6 + _address("ipv6_dst", prefix)
+
+
+def arp_to(prefix: Prefix) -> Match:
+    """ARP that names an IPv4 prefix as its target."""
+    return _IS_ARP + _address("arp_tpa", prefix)
 
 
 def claimed(prefix: Prefix) -> Match:

@@ -7,7 +7,7 @@ from ..records.addresses import Prefix, is_single
 from .fields import ARP, BROADCAST, IPV4, IPV6, RARP, TAGS, UDP
 from .flow import NORMAL, PASSED, Action, FlowSet, become, clone, load, resubmit
 from .guest import ADVERTISE, CISCO_CONTROL, LINK_CONTROL, MULTICAST, NOTHING6, SOLICIT
-from .match import NOTHING, Match, match, on, sources, targets
+from .match import NOTHING, arp_to, match, on, packets_to, sources, targets
 from .pipeline import (
     ARRIVED,
     ASKED,
@@ -141,7 +141,7 @@ def arrival(flows: FlowSet, site: Site, member: Member) -> None:
     """Frames that arrived with a VIF's MAC: from the VIF, where it lives elsewhere; else a reflection."""
     vid = site.vid(member.vif.uuid)
     mark = cookie(KIND_PARTY, vid)
-    rows = match(**{NETWORK: site.net, "dl_src": member.vif.mac})
+    rows = match(dl_src=member.vif.mac) + on(NETWORK, site.net)
     if site.ports(member) and not member.vif.migrating:
         flows.drop("arrival", 300, rows, "reflected", vid)
         return
@@ -165,18 +165,18 @@ def arrival(flows: FlowSet, site: Site, member: Member) -> None:
 
 def destination(flows: FlowSet, site: Site, member: Member) -> None:
     """Frames for a VIF: by its MAC, then by the address in them."""
-    vid, view = site.vid(member.vif.uuid), site.view
-    mark, receiver = cookie(KIND_PARTY, vid), match(**{RECEIVER: vid})
-    flows.add("destination", 400, match(**{NETWORK: site.net, "dl_dst": member.vif.mac}), [load(RECEIVER, vid), resubmit("receiver")], mark)
+    vid = site.vid(member.vif.uuid)
+    mark, receiver = cookie(KIND_PARTY, vid), on(RECEIVER, vid)
+    flows.add("destination", 400, match(dl_dst=member.vif.mac) + on(NETWORK, site.net), [load(RECEIVER, vid), resubmit("receiver")], mark)
     # What a VIF says about its own address (gratuitous ARP, probe, duplicate address detection) is for everybody.
-    flows.add("receiver", 200, match(**{RECEIVER: vid, SENDER: vid, ASKED: 1}), [resubmit("flood")], mark)
-    default = [load(DESTINATION, site.any_class(member)), resubmit("destination-address")]
-    flows.add("receiver", 100, match(**{DESTINATION: 0, RECEIVER: vid}), default, mark)
-    if not member.open:
-        for entry in view.entries(member):
-            packets, *arp = targets(entry)
-            for target in [packets] if is_single(entry) and member.lists(entry) else [packets] + arp:
-                _addressed(flows, site, member, entry, target)
+    flows.add("receiver", 200, receiver + on(SENDER, vid) + on(ASKED, 1), [resubmit("flood")], mark)
+    default = site.any_class(member)
+    known = [load(DESTINATION, default), resubmit("destination-address")]
+    flows.add("receiver", 100, on(DESTINATION, 0) + receiver, known, mark)
+    for entry, identity in () if member.open else site.view.entries(member).items():
+        go = become(DESTINATION, site.number(identity), default, "out")
+        for target in [packets_to(entry)] if is_single(entry) and member.lists(entry) else targets(entry):
+            flows.add("destination-address", 100 + entry.prefixlen, target + receiver, go, mark)
     if member.space is not None:
         judged = [load(DESTINATION, 0), load(DESTINATION_SPACE, site.space(member.space)), resubmit("foreign-destination")]
         flows.add("destination-address", 10, receiver, judged, mark)
@@ -184,13 +184,6 @@ def destination(flows: FlowSet, site: Site, member: Member) -> None:
             flows.add("destination-address", 960, match(dl_type=ARP, **{RECEIVER: vid, ASKED: 1}), judged, mark)
     elif not member.isolated:
         flows.add("destination-address", 10, receiver, [load(DESTINATION, 0), resubmit("out")], mark)
-
-
-def _addressed(flows: FlowSet, site: Site, member: Member, entry: Prefix, target: Match) -> None:
-    """A VIF at one of its own entries."""
-    vid = site.vid(member.vif.uuid)
-    go = become(DESTINATION, site.number(site.view.identity(member, entry)), site.any_class(member), "out")
-    flows.add("destination-address", 100 + entry.prefixlen, target + on(RECEIVER, vid), go, cookie(KIND_PARTY, vid))
 
 
 def asked_for(flows: FlowSet, site: Site, entry: Prefix) -> None:
@@ -202,21 +195,23 @@ def asked_for(flows: FlowSet, site: Site, entry: Prefix) -> None:
         return  # a prefix holds others' addresses, too, and machines'
     owners = site.view.owners[entry]
     members = [site.view.members[uuid] for uuid in owners]
-    for one in members if len(owners) > 1 and entry.version == 4 else ():
+    net, priority = on(NETWORK, site.net), 500 + entry.prefixlen
+    if len(owners) == 1:
+        names = (arp_to(entry) if entry.version == 4 else match(nd_target=entry, **SOLICIT)) + net
+        flows.add("destination", priority, names, _owner(site, members[0], entry), cookie(KIND_PARTY, site.vid(owners[0])))
+        return
+    for one in members if entry.version == 4 else ():
         if not one.open:
-            _addressed(flows, site, one, entry, targets(entry)[1])
+            vid = site.vid(one.vif.uuid)
+            go = become(DESTINATION, site.number(site.view.identity(one, entry)), site.any_class(one), "out")
+            flows.add("destination-address", 100 + entry.prefixlen, arp_to(entry) + on(RECEIVER, vid), go, cookie(KIND_PARTY, vid))
     if len(owners) > MANY_OWNERS:
         return
-    net, priority = on(NETWORK, site.net), 500 + entry.prefixlen
-    asks = match(dl_type=ARP, arp_op=1, arp_tpa=entry) if entry.version == 4 else match(nd_target=entry, **SOLICIT)
-    if len(owners) == 1:
-        asks = match(dl_type=ARP, arp_tpa=entry) if entry.version == 4 else asks
-        flows.add("destination", priority, asks + net, _owner(site, members[0], entry), cookie(KIND_PARTY, site.vid(owners[0])))
-        return
+    asks = (match(dl_type=ARP, arp_op=1, arp_tpa=entry) if entry.version == 4 else match(nd_target=entry, **SOLICIT)) + net
     mark = cookie(KIND_NETWORK, site.net)
     for uuid in owners:
-        flows.add("destination", priority + 200, asks + net + on(SENDER, site.vid(uuid)), [resubmit("flood")], mark)
-    flows.add("destination", priority, asks + net, [clone(*_owner(site, m, entry)) for m in members], mark)
+        flows.add("destination", priority + 200, asks + on(SENDER, site.vid(uuid)), [resubmit("flood")], mark)
+    flows.add("destination", priority, asks, [clone(*_owner(site, m, entry)) for m in members], mark)
 
 
 def _owner(site: Site, member: Member, entry: Prefix) -> List[Action]:

@@ -65,42 +65,43 @@ class NetworkView:
     # How a view comes about.
 
     def _take(self, rows: Dict[str, Optional[Row]]) -> None:
-        alone: Dict[Prefix, bool] = {}
-        """Entries of members that came or went: whether they were of one VIF at most."""
+        entries: Set[Prefix] = set()
+        """Of members that came or went."""
+        shared: Set[Prefix] = set()
+        """Those that are of several VIFs now and were not, or no longer are."""
         routers = False
         changed = self._roster.take(rows)
         for uuid, (before, now) in changed.items():
             for member, add in ((before, False), (now, True)):
                 if member is None:
                     continue
+                entries.update(member.policy.own)
                 for entry in member.policy.own:
-                    alone.setdefault(entry, self._alone(entry))
-                    self._own(entry, uuid, add)
+                    if self._own(entry, uuid, add):
+                        shared ^= {entry}
                 routers = routers or member.router
                 _keep(self._routers, uuid, member, add and member.router)
                 _keep(self._wide, uuid, member, add and any(not is_single(entry) for entry in member.policy.own))
         if routers:
             self._routed = {entry for member in self._routers.values() for entry in member.policy.own}
-        others = {uuid for entry, was in alone.items() if was != self._alone(entry) for uuid in self.owners.get(entry, ())}
+        others = {uuid for entry in shared for uuid in self.owners.get(entry, ())}
         stale, lists = self._list(set(changed) | others)
         listed = {entry for peer_list in lists for entry in peer_list}
         if listed:
             self._list_peers(lists)
-        moved = {entry for entry in alone if self._set_inside(entry)}
-        self._renew(stale - set(changed), alone, listed)
+        moved = {entry for entry in entries if self._set_inside(entry)}
+        self._renew(stale - set(changed), entries, listed)
         self._bound_again(moved | listed, listed, routers)
 
-    def _alone(self, entry: Prefix) -> bool:
-        """Whether one VIF at most lists an entry."""
-        return len(self.owners.get(entry, ())) < 2
-
-    def _own(self, entry: Prefix, uuid: str, add: bool) -> None:
-        owners = set(self.owners.get(entry, ()))
-        (owners.add if add else owners.discard)(uuid)
-        if owners:
-            self.owners.put(entry, tuple(sorted(owners)))
+    def _own(self, entry: Prefix, uuid: str, add: bool) -> bool:
+        """A VIF lists an entry, or does no longer. Whether it now is one of several, or no longer is."""
+        before: Tuple[str, ...] = self.owners.get(entry, ())
+        now = tuple(sorted({*before, uuid})) if add else tuple(one for one in before if one != uuid)
+        if now:
+            self.owners.put(entry, now)
         else:
             self.owners.drop(entry)
+        return (len(before) < 2) != (len(now) < 2)
 
     def _list(self, uuids: Set[str]) -> Tuple[Set[str], Set[PeerList]]:
         """Note the peers of VIFs: who has others now, and which lists came or went."""
@@ -126,9 +127,9 @@ class NetworkView:
         So a VIF of no group, which is its own peer, costs no class; as one of a common list it has the peers that it lists.
         """
         member = self.members.get(uuid)
-        if member is None or not member.isolated:
+        listed = () if member is None else member.policy.peers
+        if not listed or member is None or not member.isolated:
             return ()
-        listed = member.policy.peers
         if len({entry.version for entry in listed}) == len(listed) and all(self.owners.get(entry) == (uuid,) for entry in listed):
             return ()
         return listed
