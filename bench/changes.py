@@ -141,7 +141,7 @@ def measure(members: int, turns: int) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--members", type=int, nargs="*", default=[10, 100, 1000, 6700, 10000], help="of the group (6700: 100,000 flows)")
+    parser.add_argument("--members", type=int, nargs="*", default=[10, 100, 1000, 7150, 10000], help="of the group (7150: 100,000 flows)")
     parser.add_argument("--turns", type=int, default=21, help="turns of each way (default: 21)")
     can_be_kept(parser)
     asked = parser.parse_args()

@@ -35,7 +35,7 @@ def plugs(raw: Any) -> Iterator[Row]:
 
 
 def changes(raw: Any) -> Iterator[Row]:
-    large, group, small = raw["6700"], raw["10000"]["changes"]["a member joins"], raw["10"]["changes"]["a member joins"]
+    large, group, small = raw["7150"], raw["10000"]["changes"]["a member joins"], raw["10"]["changes"]["a member joins"]
     for name, row in large["changes"].items():
         found = median(row["committed_s"]) * 1000
         yield Row(f"{name}, among {large['flows']:,} flows, to commit", "< 5 ms", f"{found:.1f} ms", found < 5)
