@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from scapy.all import ARP, IP, UDP, Ether, ICMPv6ND_NA, ICMPv6NDOptDstLLAddr, IPv6, Raw
+from scapy.all import ARP, IP, UDP, Ether, ICMPv6ND_NA, ICMPv6ND_NS, ICMPv6NDOptDstLLAddr, ICMPv6NDOptSrcLLAddr, IPv6, Raw
 
 from lab import Flood, log_of, reaches, running
 from ringfence_lab import netns
@@ -97,6 +97,16 @@ def claims(pool: Pool, liar: str, claimed: str, told: str) -> list[bytes]:
     return [bytes(frame) for frame in made]
 
 
+def told_to_one(pool: Pool, stranger: str, target: str) -> list[bytes]:
+    """``stranger`` tells ``target`` alone of itself, as others tell all: ARP about its own address, a solicitation for it."""
+    own = mac(pool, stranger)
+    head = Ether(src=own, dst=mac(pool, target))
+    made = [head / ARP(op=op, hwsrc=own, psrc=ip4(stranger), hwdst=mac(pool, target), pdst=ip4(stranger)) for op in (1, 2)]
+    asked = ICMPv6ND_NS(tgt=ip6(stranger)) / ICMPv6NDOptSrcLLAddr(lladdr=own)
+    made += [head / IPv6(src=ip6(stranger), dst=ip6(name), hlim=255) / asked for name in (target, stranger)]
+    return [bytes(frame / Raw(f"from {stranger} to {target}".encode())) for frame in made]
+
+
 def seen(pool: Pool, sender: str, frames: list[bytes]) -> set[str]:
     """Who sees any of the frames, whatever became of the Ethernet destination."""
     cores = [core(frame) for frame in frames]
@@ -137,6 +147,7 @@ def test_an_insider_gives_an_outsider_no_way_in(pool: Pool) -> None:
             # To the insider's MAC, but for the victim; to the victim's, but for the insider.
             strange[f"{stranger}/0"] += packets(pool, ether=(stranger, "insider"), ip=(stranger, target))
             strange[f"{stranger}/0"] += packets(pool, ether=(stranger, target), ip=(stranger, "insider"))
+            strange[f"{stranger}/0"] += told_to_one(pool, stranger, target)
             for as_ether, as_ip in ((stranger, stranger), ("insider", stranger), (stranger, "insider")):
                 strange["insider/0"] += packets(pool, ether=(as_ether, target), ip=(as_ip, target))
             for as_ether, as_ip in ((target, target), ("insider", target), (target, "insider")):

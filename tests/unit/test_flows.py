@@ -83,6 +83,16 @@ def test_every_jump_is_declared_and_reachable() -> None:
         FlowSet().add("delivery", 1, NOTHING, [resubmit("link")])
 
 
+@pytest.mark.parametrize("seed", range(10))
+def test_only_what_is_for_all_is_flooded(seed: int) -> None:
+    """What is for one MAC would be switched to it, whatever the copies are judged to be."""
+    chance = random.Random(seed)
+    flows, _ = compiled(generated(chance), tag=chance.choice([0, 120]))
+    leading = [flow for flow in flows if resubmit("flood") in flow.actions and flow.table != TABLES["flood"]]
+    assert leading
+    assert all(("dl_dst", 1 << 40, 1 << 40) in rows(flow.match) for flow in leading)
+
+
 def test_two_flows_with_one_match_are_refused() -> None:
     flows = FlowSet()
     flows.add("out", 1, NOTHING, [load("reg0", 1)])

@@ -52,6 +52,12 @@ def test_a_vif_of_no_group_is_alone_until_another_lists_its_address() -> None:
     assert again.networks["net"].identity(again.networks["net"].members["a"]) == alone
 
 
+def test_an_own_prefix_may_be_a_peer() -> None:
+    pool = picture(LINE, vif("a", 1, "ipv4=10.0.0.16/28 peers=10.0.0.16/28"), vif("b", 2, "mode=locked ipv4=10.0.0.18"))
+    assert pool.can_reach("a", Party(vif="b", address="10.0.0.18"))
+    assert pool.can_reach("a", Party(address="10.0.0.20"))
+
+
 def test_external_is_what_is_not_inside() -> None:
     pool = picture(LINE, vif("a", 1, "groups=x"), vif("b", 2, "groups=x external=deny"))
     assert pool.can_reach("a", Party(address="8.8.8.8"))

@@ -3,13 +3,13 @@
 import pytest
 from scapy.all import ARP, IP, UDP, Ether, ICMPv6ND_NS, ICMPv6NDOptSrcLLAddr, IPv6
 
-from pools import compiled, mac, picture, vif
+from pools import UPLINK, compiled, mac, picture, vif
 from ringfence.flows import evaluate
 
 LINE = "default=isolated external=deny inside=10.0.0.0/24,fd00::/64"
 EVERYBODY = "ff:ff:ff:ff:ff:ff"
 ASKS, ANSWERS = 1, 2
-NUMBERS = {"a": 11, "b": 12, "c": 13, "s1": 14, "s2": 15, "u": 16, "p": 17, "q": 18}
+NUMBERS = {"a": 11, "b": 12, "c": 13, "s1": 14, "s2": 15, "u": 16, "p": 17, "q": 18, "l": 19, "w": 20, "v": 21}
 RECORDS = {
     "a": "ipv4=10.0.0.11 ipv6=fd00::11 groups=blue services=dhcp",
     "b": "ipv4=10.0.0.12 ipv6=fd00::12 groups=blue",
@@ -19,6 +19,9 @@ RECORDS = {
     "u": "mode=unlocked ipv4=10.0.0.16 ipv6=fd00::16 groups=blue",
     "p": "ipv4=10.0.0.17 groups=x peers=10.0.0.61,fd00::61",
     "q": "ipv4=10.0.0.61,10.0.0.62 ipv6=fd00::61,fd00::62 groups=y peers=10.0.0.17",
+    "l": "mode=locked ipv4=10.0.0.61,10.0.0.63",
+    "w": "ipv6=fd00::100/120 groups=z peers=fd00::20",
+    "v": "ipv6=fd00::20 groups=v peers=fd00::105",
 }
 FLOWS, PORTS = compiled(picture(LINE, *(vif(name, NUMBERS[name], line) for name, line in RECORDS.items())))
 NAMES: dict[int | str, str] = {port: name for name, port in PORTS.items()}
@@ -55,7 +58,13 @@ def asked(sender: str, address: str, source: str = "::") -> set[str]:
 def test_what_names_an_address_is_for_its_owner_whatever_the_mac(op: int, to: str) -> None:
     assert arp("a", op, 11, 12, to) == {"b"}
     assert arp("a", op, 11, 13, to) == set(), "a stranger's"
-    assert arp("a", op, 11, 16, to) == {"u"}, "an unlocked one's"
+
+
+def test_an_unlocked_one_is_asked_by_address_and_answered_by_mac() -> None:
+    """It may have asked with another MAC than its own."""
+    assert arp("a", ASKS, 11, 16) == {"u"}
+    assert arp("a", ANSWERS, 11, 16, "u") == {"u"}
+    assert arp("a", ANSWERS, 11, 16, "02:00:00:00:00:77") == set()
 
 
 def test_what_names_no_address_of_the_receiver_is_judged_by_all_that_it_is() -> None:
@@ -91,9 +100,10 @@ def test_a_probe_is_for_ones_own_address_and_broadcast() -> None:
 
 
 def test_a_peer_at_one_of_its_addresses_is_one_at_no_other() -> None:
-    for op, to in ((ASKS, EVERYBODY), (ANSWERS, "q"), (ANSWERS, "a")):
-        assert arp("p", op, 17, 61, to) == {"q"}
+    for op, to in ((ASKS, EVERYBODY), (ASKS, "q"), (ANSWERS, "q"), (ANSWERS, "a")):
+        assert arp("p", op, 17, 61, to) == ({"q", "l"} if op == ASKS else {"q"} if to == "q" else set())
         assert arp("p", op, 17, 62, to) == set()
+        assert arp("p", op, 17, 63, to) == set(), "of one that needs nothing"
     assert arp("q", ASKS, 61, 17) == {"p"}
     assert arp("q", ASKS, 62, 17) == set()
     assert arp("q", ASKS, 0, 61) == {"p"}
@@ -101,3 +111,24 @@ def test_a_peer_at_one_of_its_addresses_is_one_at_no_other() -> None:
     assert asked("q", "fd00::61") == {"p"}
     assert asked("q", "fd00::62") == set()
     assert asked("q", "fd00::63") == set()
+    assert asked("w", "fd00::105") == {"v"}, "an address within its prefix"
+    assert asked("w", "fd00::106") == set()
+
+
+@pytest.mark.parametrize("op", [ASKS, ANSWERS, 3])
+@pytest.mark.parametrize("shared", ["", ",10.0.0.50"])
+def test_what_one_says_of_itself_to_one_alone_is_told_nobody(op: int, shared: str) -> None:
+    """Flooded, it would be switched to that MAC, past the verdict."""
+    far = [vif(name, NUMBERS[name], f"ipv4=10.0.0.{NUMBERS[name]}{shared} ipv6=fd00::11 groups=x", here=False) for name in ("a", "c")]
+    near = [vif("b", NUMBERS["b"], "ipv4=10.0.0.12 groups=y"), vif("p", NUMBERS["p"], "mode=nonsense")]
+    flows, ports = compiled(picture("default=isolated inside=10.0.0.0/24,fd00::/64", *far, *near))
+    own = mac(NUMBERS["a"])
+    for to in ("b", "p"):
+        head = Ether(src=own, dst=mac(NUMBERS[to]))
+        said = [head / ARP(op=op, hwsrc=own, psrc=f"10.0.0.{n}", pdst=f"10.0.0.{n}") for n in (11, 50)]
+        asks = ICMPv6ND_NS(tgt="fd00::11") / ICMPv6NDOptSrcLLAddr(lladdr=own)
+        said += [head / IPv6(src="fd00::11", dst=address, hlim=255) / asks for address in ("fd00::12", "ff02::1:ff00:11")]
+        for frame in said:
+            left = {(out.port, out.frame[:6].hex(":")) for out in evaluate(flows, bytes(frame), UPLINK).outputs}
+            assert left <= {("NORMAL", own), ("NORMAL", mac(NUMBERS["c"]))}, "back to where it came from, or to the other owner"
+    assert not ports.keys() - {"b", "p"}

@@ -2,7 +2,6 @@
 
 from typing import Any, Dict, Iterable, List, Sequence, Tuple
 
-from ..picture.identity import Identity
 from ..picture.roster import Member
 from ..records.addresses import Prefix, is_single
 from . import count
@@ -180,16 +179,20 @@ def _held(flows: FlowSet, site: Site, member: Member) -> None:
     permit("nd", 300, dict(SOLICIT, nw_ttl=255, nd_sll=mac), [resubmit("ipv6-source")])
     permit("nd", 300, dict(ADVERTISE, nw_ttl=255, nd_tll=mac), _about_target())
     default = site.any_class(member)
-    for entry, identity in site.view.entries(member).items():
-        _own(permit, site, mac, entry, identity, default, is_single(entry) and member.lists(entry))
+    entries = site.view.entries(member)
+    several = any(entry.version == 6 and site.number(identity) != default for entry, identity in entries.items())
+    for entry, identity in entries.items():
+        arrive = become(SOURCE, site.number(identity), default, "destination")
+        _own(permit, mac, entry, arrive, is_single(entry) and member.lists(entry))
+        if several and entry.version == 6:  # who asks whether an address is free speaks for it
+            permit("ipv6-source", 601 + entry.prefixlen, dict(SOLICIT, ipv6_src=NOTHING6), arrive, claimed(entry))
 
 
-def _own(permit: Any, site: Site, mac: str, entry: Prefix, identity: Identity, default: int, listed: bool) -> None:
-    """One own entry: its permits, which also say what class the frame then has.
+def _own(permit: Any, mac: str, entry: Prefix, arrive: Sequence[Action], listed: bool) -> None:
+    """One own entry: its permits, which also say what class the frame then has (``arrive``).
 
     ``listed``: the record lists this very address, and not a prefix that holds it. Only that stands above what is reserved.
     """
-    arrive = become(SOURCE, site.number(identity), default, "destination")
     priority = 500 if listed else 100 + entry.prefixlen
     if entry.version == 4:
         permit("arp", priority, {"dl_type": ARP, "arp_sha": mac}, arrive, claimed(entry))
@@ -197,8 +200,6 @@ def _own(permit: Any, site: Site, mac: str, entry: Prefix, identity: Identity, d
     else:
         permit("nd-target", priority, {"dl_type": IPV6}, [resubmit("ipv6-source")], claimed(entry))
         permit("ipv6-source", priority, {"dl_type": IPV6, "ipv6_src": entry}, arrive)
-        if site.number(identity) != default:  # who asks whether an address is free speaks for it
-            permit("ipv6-source", 601 + entry.prefixlen, dict(SOLICIT, ipv6_src=NOTHING6), arrive, claimed(entry))
 
 
 def reserve(flows: FlowSet, site: Site, routers: Iterable[Member], entry: Prefix) -> None:

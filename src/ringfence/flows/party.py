@@ -1,4 +1,4 @@
-"""Tables 0 and 21 to 26: who a frame that arrived is from, and whom any frame is for."""
+"""Tables 0 and 21 to 27: who a frame that arrived is from, and whom any frame is for."""
 
 from typing import Iterable, List, Sequence
 
@@ -25,6 +25,8 @@ from .pipeline import (
 )
 from .site import Site
 
+TO_ALL = match(dl_dst=MULTICAST)
+"""Only such a frame may be flooded: what is for one MAC would be switched to it, whatever the copies are judged to be."""
 MANY_OWNERS = 16
 """An address that more VIFs own than this is asked for by a flood among those who reach each other."""
 
@@ -89,7 +91,7 @@ def network(flows: FlowSet, site: Site) -> None:
             [load(DESTINATION_SPACE, site.space(HOST)), resubmit("foreign-destination")],
             mark,
         )
-    flows.add("destination", 300, match(dl_dst=MULTICAST) + net, [resubmit("flood")], mark)
+    flows.add("destination", 300, TO_ALL + net, [resubmit("flood")], mark)
     flows.add("destination", 200, net + on(ARRIVED, 1), [site.on_its_way], mark)
     if site.view.watched:  # what XAPI itself lets out
         flows.add("destination", 1000, net + on(WATCHED, 0), site.let(load(WATCHED, 1), resubmit("destination")), mark)
@@ -168,11 +170,10 @@ def destination(flows: FlowSet, site: Site, member: Member) -> None:
     vid = site.vid(member.vif.uuid)
     mark, receiver = cookie(KIND_PARTY, vid), on(RECEIVER, vid)
     flows.add("destination", 400, match(dl_dst=member.vif.mac) + on(NETWORK, site.net), [load(RECEIVER, vid), resubmit("receiver")], mark)
-    # What a VIF says about its own address (gratuitous ARP, probe, duplicate address detection) is for everybody.
-    flows.add("receiver", 200, receiver + on(SENDER, vid) + on(ASKED, 1), [resubmit("flood")], mark)
+    # What a VIF tells all about its own address (gratuitous ARP, probe, duplicate address detection) is for everybody.
+    flows.add("receiver", 200, TO_ALL + receiver + on(SENDER, vid) + on(ASKED, 1), [resubmit("flood")], mark)
     default = site.any_class(member)
-    known = [load(DESTINATION, default), resubmit("destination-address")]
-    flows.add("receiver", 100, on(DESTINATION, 0) + receiver, known, mark)
+    flows.add("receiver", 100, receiver, [load(DESTINATION, default), resubmit("destination-address")], mark)
     for entry, identity in () if member.open else site.view.entries(member).items():
         go = become(DESTINATION, site.number(identity), default, "out")
         for target in [packets_to(entry)] if is_single(entry) and member.lists(entry) else targets(entry):
@@ -190,32 +191,35 @@ def asked_for(flows: FlowSet, site: Site, entry: Prefix) -> None:
     """ARP and neighbour solicitations for an address of a known VIF go to its owners alone.
 
     Where it has one owner, this holds for every ARP frame, so one flow is enough; where it has several, only for what asks.
+    What an unlocked VIF is answered it may have asked with another MAC.
     """
     if not is_single(entry):
         return  # a prefix holds others' addresses, too, and machines'
     owners = site.view.owners[entry]
     members = [site.view.members[uuid] for uuid in owners]
-    net, priority = on(NETWORK, site.net), 500 + entry.prefixlen
-    if len(owners) == 1:
-        names = (arp_to(entry) if entry.version == 4 else match(nd_target=entry, **SOLICIT)) + net
-        flows.add("destination", priority, names, _owner(site, members[0], entry), cookie(KIND_PARTY, site.vid(owners[0])))
-        return
     for one in members if entry.version == 4 else ():
-        if not one.open:
+        number, default = site.number(site.view.identity(one, entry)), site.any_class(one)
+        if not one.open and (len(owners) > 1 or number != default):
             vid = site.vid(one.vif.uuid)
-            go = become(DESTINATION, site.number(site.view.identity(one, entry)), site.any_class(one), "out")
-            flows.add("destination-address", 100 + entry.prefixlen, arp_to(entry) + on(RECEIVER, vid), go, cookie(KIND_PARTY, vid))
+            go = become(DESTINATION, number, default, "out")
+            flows.add("destination-address", 960, arp_to(entry) + on(RECEIVER, vid), go, cookie(KIND_PARTY, vid))
     if len(owners) > MANY_OWNERS:
         return
-    asks = (match(dl_type=ARP, arp_op=1, arp_tpa=entry) if entry.version == 4 else match(nd_target=entry, **SOLICIT)) + net
+    net, priority = on(NETWORK, site.net), 500 + entry.prefixlen
+    if entry.version == 6:
+        asks = match(nd_target=entry, **SOLICIT) + net
+    elif len(owners) == 1 and not members[0].open:
+        asks = arp_to(entry) + net
+    else:
+        asks = match(dl_type=ARP, arp_op=1, arp_tpa=entry) + net
+    if len(owners) == 1:
+        flows.add("destination", priority, asks, _found(site, owners[0]), cookie(KIND_PARTY, site.vid(owners[0])))
+        return
     mark = cookie(KIND_NETWORK, site.net)
     for uuid in owners:
-        flows.add("destination", priority + 200, asks + on(SENDER, site.vid(uuid)), [resubmit("flood")], mark)
-    flows.add("destination", priority, asks, [clone(*_owner(site, m, entry)) for m in members], mark)
+        flows.add("destination", priority + 200, TO_ALL + asks + on(SENDER, site.vid(uuid)), [resubmit("flood")], mark)
+    flows.add("destination", priority, asks, [clone(*_found(site, uuid)) for uuid in owners], mark)
 
 
-def _owner(site: Site, member: Member, entry: Prefix) -> List[Action]:
-    number = default = site.any_class(member)
-    if not member.open and entry.version == 4:  # others are judged by another address, that of the packet
-        number = site.number(site.view.identity(member, entry))
-    return [load(RECEIVER, site.vid(member.vif.uuid)), load(ASKED, 1), *become(DESTINATION, number, default, "receiver")]
+def _found(site: Site, uuid: str) -> List[Action]:
+    return [load(RECEIVER, site.vid(uuid)), load(ASKED, 1), resubmit("receiver")]

@@ -130,9 +130,8 @@ class NetworkView:
         listed = () if member is None else member.policy.peers
         if not listed or member is None or not member.isolated:
             return ()
-        if len({entry.version for entry in listed}) == len(listed) and all(self.owners.get(entry) == (uuid,) for entry in listed):
-            return ()
-        return listed
+        alone = all(is_single(entry) and self.owners.get(entry) == (uuid,) for entry in listed)
+        return () if alone and len({entry.version for entry in listed}) == len(listed) else listed
 
     def _count(self, peer_list: PeerList, step: int) -> bool:
         """Whether the list came with its first member, or went with its last."""
