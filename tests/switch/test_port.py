@@ -26,6 +26,12 @@ def bridge(switch: DummySwitch, monkeypatch: pytest.MonkeyPatch) -> DummySwitch:
     return switch
 
 
+def standing(interface: str) -> tuple[str, int, dict[str, str]]:
+    found = port.standing(interface)
+    assert found is not None
+    return found.bridge, found.ofport, found.external_ids
+
+
 def told(switch: DummySwitch, *words: str) -> str:
     return switch.run("ovs-vsctl", *words).strip()
 
@@ -39,9 +45,9 @@ def test_a_port_is_put_on_a_bridge_and_taken_off(bridge: DummySwitch, name: str,
     assert told(bridge, "get", "Port", "vif9.0", "tag") == tag
     assert told(bridge, "get", "Port", "vif9.0", "protected") == str(held).lower()
     assert told(bridge, "get", "Port", "vif9.0", "external_ids") == ("{ringfence=protected}" if held else "{}")
-    assert port.standing("vif9.0") == port.Standing(name, number, IDS)
+    assert standing("vif9.0") == (name, number, IDS)
     port.label("vif9.0", {"xs-vif-uuid": "u2", "more": "1"})
-    assert port.standing("vif9.0") == port.Standing(name, number, {**IDS, "xs-vif-uuid": "u2", "more": "1"})
+    assert standing("vif9.0") == (name, number, {**IDS, "xs-vif-uuid": "u2", "more": "1"})
     port.remove("vif9.0")
     assert port.standing("vif9.0") is None
     assert "vif9.0" not in told(bridge, "list-ports", "br0")
@@ -52,7 +58,7 @@ def test_a_port_is_put_on_a_bridge_and_taken_off(bridge: DummySwitch, name: str,
 def test_a_port_that_was_elsewhere_moves(bridge: DummySwitch) -> None:
     port.add("br0", "vif9.0", {"old": "1"}, True)
     number = port.add("xapi7", "vif9.0", IDS, False)
-    assert port.standing("vif9.0") == port.Standing("xapi7", number, IDS)
+    assert standing("vif9.0") == ("xapi7", number, IDS)
     assert told(bridge, "get", "Port", "vif9.0", "protected") == "false"
     assert told(bridge, "--bare", "--columns=name", "find", "Port", "name=vif9.0") == "vif9.0"
     assert "vif1.0" in told(bridge, "list-ports", "br0"), "others stay"
