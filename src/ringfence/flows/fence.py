@@ -229,8 +229,10 @@ def _touched(was: Segment, now: Segment) -> Set[str]:
 def _only_moved(was: NetworkView, now: NetworkView, uuid: str) -> bool:
     """Whether a member is what it was to all others, wherever it is plugged."""
     before, after = was.members.get(uuid), now.members.get(uuid)
-    if before is None or after is None or before is after:
-        return before is after is not None
+    if before is None or after is None:
+        return False
+    if before is after:
+        return True
     alike = before.vif.mac == after.vif.mac and before.policy == after.policy
     return alike and was.identity(before) == now.identity(after) and was.entries(before) == now.entries(after)
 

@@ -127,18 +127,9 @@ def arp_to(prefix: Prefix) -> Match:
 
 def claimed(prefix: Prefix) -> Match:
     """The registers that hold what ARP or neighbour discovery claims; they are behind all others."""
-    words = zip(CLAIMED, _words(prefix.network_address.packed), _words(prefix.netmask.packed))
-    return b"".join(_register(name, value, mask) for name, value, mask in words if mask)
-
-
-def _words(address: bytes) -> Tuple[int, ...]:
-    return struct.unpack("!{}I".format(len(address) // 4), address)
-
-
-def _register(name: str, value: int, mask: int) -> Match:
-    if mask == 0xFFFFFFFF:
-        return on(name, value)
-    return _WIRE[name].masked + struct.pack("!II", value, mask)
+    form = "!{}I".format(prefix.max_prefixlen // 32)
+    values, masks = (struct.unpack(form, address.packed) for address in (prefix.network_address, prefix.netmask))
+    return match(**{name: (value, mask) for name, value, mask in zip(CLAIMED, values, masks) if mask})
 
 
 @lru_cache(maxsize=1 << 10)

@@ -56,7 +56,7 @@ def shared(flows: FlowSet) -> None:
         flows.add("destination-address", 600, match(**nobody), [resubmit("out")])
     flows.add("destination-address", 950, match(dl_type=ARP, **{ASKED: 1}), [resubmit("out")])  # by that very address
     flows.drop("destination-address", 0, NOTHING, "destination-address")
-    flows.add("receiver", 0, NOTHING, [resubmit("destination-address")])
+    flows.drop("receiver", 0, NOTHING, "unmatched")
     flows.add("foreign-destination", 0, NOTHING, [resubmit("out")])
 
 

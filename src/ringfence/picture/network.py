@@ -85,7 +85,7 @@ class NetworkView:
         if routers:
             self._routed = {entry for member in self._routers.values() for entry in member.policy.own}
         others = {uuid for entry in shared for uuid in self.owners.get(entry, ())}
-        stale, lists = self._list(set(changed) | others)
+        stale, lists = self._note_peers(set(changed) | others)
         listed = {entry for peer_list in lists for entry in peer_list}
         if listed:
             self._list_peers(lists)
@@ -103,7 +103,7 @@ class NetworkView:
             self.owners.drop(entry)
         return (len(before) < 2) != (len(now) < 2)
 
-    def _list(self, uuids: Set[str]) -> Tuple[Set[str], Set[PeerList]]:
+    def _note_peers(self, uuids: Set[str]) -> Tuple[Set[str], Set[PeerList]]:
         """Note the peers of VIFs: who has others now, and which lists came or went."""
         stale: Set[str] = set()
         lists: Set[PeerList] = set()
@@ -127,9 +127,9 @@ class NetworkView:
         So a VIF of no group, which is its own peer, costs no class; as one of a common list it has the peers that it lists.
         """
         member = self.members.get(uuid)
-        listed = () if member is None else member.policy.peers
-        if not listed or member is None or not member.isolated:
+        if member is None or not member.isolated:
             return ()
+        listed = member.policy.peers
         alone = all(is_single(entry) and self.owners.get(entry) == (uuid,) for entry in listed)
         return () if alone and len({entry.version for entry in listed}) == len(listed) else listed
 
